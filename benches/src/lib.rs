@@ -1,0 +1,1 @@
+//! Criterion benchmarks of the engine stand in `benches/`; this library is empty.

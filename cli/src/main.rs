@@ -1,0 +1,2 @@
+//! The command `windtunnel`.
+fn main() {}

@@ -1,0 +1,23 @@
+//! What a scaling policy may see and may ask for.
+//!
+//! The same words serve the simulator and the live controller, so a policy cannot tell which of the
+//! two is asking. Nothing here has a clock, does I/O or keeps global state.
+
+mod ids;
+mod journal;
+mod observation;
+mod plan;
+mod policy;
+mod resources;
+mod units;
+
+pub use ids::{NodeId, PodId, PoolId, ServiceId};
+pub use journal::{JournalEntry, ObservationRecord};
+pub use observation::{
+    Counts, LaunchFailure, LaunchFailureKind, Metric, NodeSeen, NodeStage, Observation, PendingPod,
+    PlacedPod, PodSeen, PodStage, PoolSeen, Sample, ServiceSeen,
+};
+pub use plan::{Action, Decision, Plan, Reason, Subject};
+pub use policy::{Cadence, Policy, StateError};
+pub use resources::{GpuModel, NodeShape, PodSpec, Resources, Taint, TaintEffect, Toleration};
+pub use units::{Bytes, Instant, Micros, MilliCpu, UnitError, UsdPerHour};

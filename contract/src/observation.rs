@@ -1,0 +1,262 @@
+//! What a real controller could know at one moment: a borrowed view of tables that their owner keeps.
+
+use crate::{
+    Instant, Micros, NodeId, NodeShape, PodId, PodSpec, PoolId, Resources, ServiceId, UsdPerHour,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Everything that reached the controller by `now`. Nothing that has not happened yet.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Observation<'a> {
+    /// The time.
+    pub now: Instant,
+    /// Services, indexed by [`ServiceId`].
+    pub services: &'a [ServiceSeen],
+    /// Pods that no node holds yet, oldest first.
+    pub pending: &'a [PendingPod],
+    /// Nodes that are requested or alive, oldest first.
+    pub nodes: &'a [NodeSeen],
+    /// Node pools, indexed by [`PoolId`].
+    pub pools: &'a [PoolSeen],
+}
+
+/// What is measured of a service, a gateway or a replica.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// Requests inside a replica, running and waiting (a pod metric).
+    Concurrency,
+    /// Requests that a replica is working on (a pod metric; `vllm:num_requests_running`).
+    Running,
+    /// Requests that wait inside a replica (a pod metric; `vllm:num_requests_waiting`).
+    Waiting,
+    /// Share of the KV cache in use, 0 to 1 (a pod metric; `vllm:kv_cache_usage_perc`).
+    KvUse,
+    /// Share of time that the GPU (or the server) was busy since the last scrape, 0 to 1 (a pod metric).
+    Busy,
+    /// Requests that the gateway holds because no replica may take them (a service metric).
+    GatewayQueue,
+    /// Requests waiting anywhere: held by the gateway or waiting inside replicas (a service metric).
+    QueueLength,
+    /// Requests anywhere in the service, from gateway to last token (a service metric).
+    InFlight,
+    /// Requests per second that arrived since the last scrape (a service metric).
+    ArrivalRate,
+}
+
+/// A value of a metric, and when it was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// What was measured.
+    pub metric: Metric,
+    /// The value: mean of the scrapes inside `window`, or the last scrape if `window` is zero.
+    pub value: f64,
+    /// When the newest scrape in it was taken.
+    pub at: Instant,
+    /// How far back the mean goes.
+    pub window: Micros,
+}
+
+/// A service, its metrics and its pods.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceSeen {
+    /// Its number.
+    pub id: ServiceId,
+    /// Its name in the scenario.
+    pub name: Arc<str>,
+    /// `spec.replicas`: what was last asked for.
+    pub replicas_wanted: u32,
+    /// How many pods stand at each stage.
+    pub replicas: Counts,
+    /// Service metrics: the newest sample of each that has reached the controller.
+    pub samples: Vec<Sample>,
+    /// Pods, oldest first, with their own metrics.
+    pub pods: Vec<PodSeen>,
+}
+
+impl ServiceSeen {
+    /// The newest sample of a service metric.
+    pub fn sample(&self, metric: Metric) -> Option<&Sample> {
+        self.samples.iter().find(|sample| sample.metric == metric)
+    }
+}
+
+/// Pods of a service by stage of life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Not bound to a node.
+    pub pending: u32,
+    /// Bound, not ready.
+    pub starting: u32,
+    /// Serving.
+    pub ready: u32,
+    /// Finishing its work before it goes.
+    pub draining: u32,
+}
+
+/// A pod's stage of life.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum PodStage {
+    /// No node holds it.
+    Pending,
+    /// The kubelet pulls its image.
+    Pulling,
+    /// The container starts: runtime, imports, tokenizer.
+    Starting,
+    /// Model weights are loaded.
+    Loading,
+    /// The engine initialises: profiling, compilation, graphs.
+    Initialising,
+    /// Up, waiting for the readiness probe.
+    Probing,
+    /// Serving.
+    Ready,
+    /// Terminating: finishes its work, takes none.
+    Draining,
+}
+
+/// A pod of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PodSeen {
+    /// Its number.
+    pub id: PodId,
+    /// Its stage.
+    pub stage: PodStage,
+    /// When that stage began.
+    pub since: Instant,
+    /// When it was created.
+    pub created: Instant,
+    /// Where it runs.
+    pub node: Option<NodeId>,
+    /// Its metrics: the newest sample of each that has reached the controller.
+    pub samples: Vec<Sample>,
+}
+
+impl PodSeen {
+    /// The newest sample of a pod metric.
+    pub fn sample(&self, metric: Metric) -> Option<&Sample> {
+        self.samples.iter().find(|sample| sample.metric == metric)
+    }
+}
+
+/// A pod that no node holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PendingPod {
+    /// Its number.
+    pub id: PodId,
+    /// Whose it is.
+    pub service: ServiceId,
+    /// What it asks for; shared by all pods of a service.
+    pub spec: Arc<PodSpec>,
+    /// When it was created.
+    pub created: Instant,
+    /// When the scheduler first said that it fits nowhere; `None` before the first attempt.
+    pub unschedulable_since: Option<Instant>,
+}
+
+/// A node's stage of life.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeStage {
+    /// The cloud was asked.
+    Requested,
+    /// The instance exists and boots.
+    Booting,
+    /// The machine is up, the kubelet registers.
+    Registering,
+    /// Ready for pods without GPUs; driver and device plugin start.
+    AcceleratorStarting,
+    /// Ready, GPUs allocatable.
+    Ready,
+    /// Cordoned; its pods are leaving.
+    Draining,
+    /// The instance shuts down.
+    Terminating,
+}
+
+/// A pod on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedPod {
+    /// Its number.
+    pub id: PodId,
+    /// Whose it is.
+    pub service: ServiceId,
+    /// What it requests.
+    pub requests: Resources,
+}
+
+/// A node that was asked for or is alive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeSeen {
+    /// Its number.
+    pub id: NodeId,
+    /// The pool that it belongs to.
+    pub pool: PoolId,
+    /// Where it stands.
+    pub zone: Arc<str>,
+    /// Its stage.
+    pub stage: NodeStage,
+    /// When that stage began.
+    pub since: Instant,
+    /// When it was asked for.
+    pub created: Instant,
+    /// Sum of the requests of its pods.
+    pub used: Resources,
+    /// New pods are kept off.
+    pub cordoned: bool,
+    /// Pods on it, oldest first.
+    pub pods: Vec<PlacedPod>,
+}
+
+/// Why a launch failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LaunchFailureKind {
+    /// The cloud has none left of that type in that zone.
+    StockOut,
+    /// The instance came up broken, or not at all.
+    LaunchFailed,
+}
+
+/// The newest failed launch of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchFailure {
+    /// When it was known.
+    pub at: Instant,
+    /// What went wrong.
+    pub kind: LaunchFailureKind,
+    /// Failed launches of the pool so far.
+    pub count: u32,
+}
+
+/// A node pool: one instance type, one capacity type, some zones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PoolSeen {
+    /// Its number.
+    pub id: PoolId,
+    /// Its name in the scenario.
+    pub name: Arc<str>,
+    /// What one of its nodes offers.
+    pub shape: Arc<NodeShape>,
+    /// Price of one node.
+    pub price: UsdPerHour,
+    /// Reclaimable capacity at a lower price.
+    pub spot: bool,
+    /// Never fewer nodes than this.
+    pub min: u32,
+    /// Never more nodes than this.
+    pub max: u32,
+    /// Nodes asked for and not given back: requested, starting, ready.
+    pub target: u32,
+    /// The newest failed launch.
+    pub failure: Option<LaunchFailure>,
+}

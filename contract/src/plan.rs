@@ -1,0 +1,178 @@
+//! What a policy asks for, and why.
+
+use crate::{NodeId, PoolId, ServiceId};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Something a policy asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Action {
+    /// Set `spec.replicas` of a service.
+    SetReplicas {
+        /// Which service.
+        service: ServiceId,
+        /// How many pods.
+        replicas: u32,
+    },
+    /// Ask the cloud for nodes; zones are taken in turn.
+    AddNodes {
+        /// Which pool.
+        pool: PoolId,
+        /// How many more.
+        count: u32,
+    },
+    /// Keep new pods off a node.
+    Cordon {
+        /// Which node.
+        node: NodeId,
+    },
+    /// Let new pods on again.
+    Uncordon {
+        /// Which node.
+        node: NodeId,
+    },
+    /// Cordon a node, evict its pods (each finishes its work within its grace), then delete it.
+    Drain {
+        /// Which node.
+        node: NodeId,
+    },
+    /// Delete a node at once; pods on it lose their work.
+    Delete {
+        /// Which node.
+        node: NodeId,
+    },
+}
+
+/// What a decision is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// A service.
+    Service(ServiceId),
+    /// A node pool.
+    Pool(PoolId),
+    /// A node.
+    Node(NodeId),
+    /// The whole cluster.
+    Cluster,
+}
+
+impl Action {
+    /// What the action is about.
+    pub fn subject(&self) -> Subject {
+        match *self {
+            Self::SetReplicas { service, .. } => Subject::Service(service),
+            Self::AddNodes { pool, .. } => Subject::Pool(pool),
+            Self::Cordon { node }
+            | Self::Uncordon { node }
+            | Self::Drain { node }
+            | Self::Delete { node } => Subject::Node(node),
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetReplicas { service, replicas } => {
+                write!(f, "set-replicas service={service} replicas={replicas}")
+            }
+            Self::AddNodes { pool, count } => write!(f, "add-nodes pool={pool} count={count}"),
+            Self::Cordon { node } => write!(f, "cordon node={node}"),
+            Self::Uncordon { node } => write!(f, "uncordon node={node}"),
+            Self::Drain { node } => write!(f, "drain node={node}"),
+            Self::Delete { node } => write!(f, "delete node={node}"),
+        }
+    }
+}
+
+/// Why: a few words, and the numbers that they rest on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Short words, the same for the same cause, so that reports can group by them.
+    pub words: Cow<'static, str>,
+    /// Named numbers, in reading order.
+    pub numbers: Vec<(Cow<'static, str>, f64)>,
+}
+
+impl Reason {
+    /// A reason without numbers.
+    pub fn new(words: &'static str) -> Self {
+        Self { words: Cow::Borrowed(words), numbers: Vec::new() }
+    }
+
+    /// The same with one more number.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: f64) -> Self {
+        self.numbers.push((Cow::Borrowed(name), value));
+        self
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)?;
+        for (place, (name, value)) in self.numbers.iter().enumerate() {
+            let rounded = (value * 1000.0).round() / 1000.0;
+            write!(f, "{} {name}={rounded}", if place == 0 { ":" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+/// An action, or the choice not to act, with its reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What it is about.
+    pub subject: Subject,
+    /// What to do; `None` leaves things as they are.
+    pub action: Option<Action>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// An ordered list of decisions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Plan {
+    decisions: Vec<Decision>,
+}
+
+impl Plan {
+    /// Asks for something.
+    pub fn act(&mut self, action: Action, reason: Reason) {
+        let subject = action.subject();
+        self.decisions.push(Decision { subject, action: Some(action), reason });
+    }
+
+    /// Says why nothing is done about `subject`.
+    pub fn hold(&mut self, subject: Subject, reason: Reason) {
+        self.decisions.push(Decision { subject, action: None, reason });
+    }
+
+    /// The decisions, in order.
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    /// Empties it for the next turn, keeping its memory.
+    pub fn clear(&mut self) {
+        self.decisions.clear();
+    }
+}
+
+impl fmt::Display for Plan {
+    /// One line a decision: what, `(why)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for decision in &self.decisions {
+            match &decision.action {
+                Some(action) => writeln!(f, "{action} ({})", decision.reason)?,
+                None => writeln!(f, "hold {:?} ({})", decision.subject, decision.reason)?,
+            }
+        }
+        Ok(())
+    }
+}

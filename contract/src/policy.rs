@@ -1,0 +1,42 @@
+//! A policy: looks, then asks.
+
+use crate::{Micros, Observation, Plan};
+
+/// A saved state that does not fit the policy.
+#[derive(Debug, thiserror::Error)]
+#[error("state of policy `{policy}` cannot be restored: {cause}")]
+pub struct StateError {
+    /// Whose state it was to be.
+    pub policy: String,
+    /// What the reader said.
+    pub cause: serde_json::Error,
+}
+
+/// When a policy wants to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cadence {
+    /// Time between two turns.
+    pub every: Micros,
+    /// Time from the start of the run to the first turn.
+    pub first: Micros,
+    /// Also ask as soon as the scheduler finds a pod unschedulable, and again right after a turn that acted.
+    pub on_unschedulable: bool,
+}
+
+/// A scaling policy. Deterministic: the same observations give the same plans.
+pub trait Policy: Send {
+    /// Its name, as in the scenario.
+    fn name(&self) -> &str;
+
+    /// When it wants to be asked.
+    fn cadence(&self) -> Cadence;
+
+    /// Looks at what is known and adds to the plan.
+    fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan);
+
+    /// Its memory as JSON, so that a controller can be restarted.
+    fn save(&self) -> serde_json::Value;
+
+    /// Takes back what [`Policy::save`] gave.
+    fn restore(&mut self, state: serde_json::Value) -> Result<(), StateError>;
+}

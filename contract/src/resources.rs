@@ -1,0 +1,153 @@
+//! What pods ask for and what nodes offer.
+
+use crate::{Bytes, MilliCpu};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::sync::Arc;
+
+/// CPU, memory and whole GPUs: a request, an allocatable amount, or a sum of requests.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Resources {
+    /// CPU.
+    pub cpu: MilliCpu,
+    /// Memory.
+    pub memory: Bytes,
+    /// Whole GPUs.
+    #[serde(default)]
+    pub gpus: u32,
+}
+
+impl Resources {
+    /// Whether `request` fits into this free amount, resource by resource.
+    pub fn holds(&self, request: &Self) -> bool {
+        request.cpu <= self.cpu && request.memory <= self.memory && request.gpus <= self.gpus
+    }
+}
+
+impl Add for Resources {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            cpu: MilliCpu(self.cpu.0 + other.cpu.0),
+            memory: Bytes(self.memory.0 + other.memory.0),
+            gpus: self.gpus + other.gpus,
+        }
+    }
+}
+
+impl AddAssign for Resources {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Resources {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self {
+            cpu: MilliCpu(self.cpu.0.saturating_sub(other.cpu.0)),
+            memory: Bytes(self.memory.0.saturating_sub(other.memory.0)),
+            gpus: self.gpus.saturating_sub(other.gpus),
+        }
+    }
+}
+
+impl SubAssign for Resources {
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+impl fmt::Display for Resources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cpu {}, memory {}, gpus {}", self.cpu, self.memory, self.gpus)
+    }
+}
+
+/// A GPU model by its catalogue name, such as `L40S` or `H100-80GB-SXM`.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(transparent)]
+pub struct GpuModel(pub Arc<str>);
+
+impl fmt::Display for GpuModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What a node offers once it is ready: the same for every node of a pool.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeShape {
+    /// What pods may use in all.
+    pub allocatable: Resources,
+    /// Which GPUs it has, if any.
+    pub gpu: Option<GpuModel>,
+    /// Node labels, for selectors.
+    pub labels: BTreeMap<String, String>,
+    /// Taints that keep pods off.
+    pub taints: Vec<Taint>,
+    /// How many pods the kubelet accepts.
+    pub pod_limit: u32,
+}
+
+/// A mark on a node that pods must tolerate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Taint {
+    /// Key, such as `nvidia.com/gpu`.
+    pub key: String,
+    /// Value; empty when the key says it all.
+    #[serde(default)]
+    pub value: String,
+    /// What happens to a pod that does not tolerate it.
+    pub effect: TaintEffect,
+}
+
+/// What a taint does to a pod that does not tolerate it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TaintEffect {
+    /// It is not placed here.
+    NoSchedule,
+    /// It is placed here only if nothing else fits.
+    PreferNoSchedule,
+    /// It is not placed here, and evicted when running.
+    NoExecute,
+}
+
+/// A pod's permission to ignore a taint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Toleration {
+    /// Key; `None` tolerates every key.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Value; `None` tolerates every value (operator `Exists`).
+    #[serde(default)]
+    pub value: Option<String>,
+    /// Effect; `None` tolerates every effect.
+    #[serde(default)]
+    pub effect: Option<TaintEffect>,
+}
+
+/// What a pod asks of the node that it runs on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PodSpec {
+    /// What it requests.
+    pub requests: Resources,
+    /// GPU models that it can run on; empty means any (or none needed).
+    pub gpu_models: Vec<GpuModel>,
+    /// Labels that the node must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that it ignores.
+    pub tolerations: Vec<Toleration>,
+    /// Higher goes first; below -10 the Cluster Autoscaler does not buy for it.
+    pub priority: i32,
+}

@@ -1,0 +1,3 @@
+//! Scenario files and the catalogue: from TOML to a wired run.
+
+pub mod catalog;

@@ -1,0 +1,5 @@
+//! LLM serving: one replica with continuous batching.
+
+mod model;
+
+pub use model::{EngineSettings, StepModel};

@@ -1,0 +1,341 @@
+//! What a run gives back: figures, a timeline, latency curves. Floats begin here.
+
+use contract::{Instant, Micros};
+use serde::{Deserialize, Serialize};
+
+/// The figures of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSummary {
+    /// Which stack of policies flew.
+    pub stack: String,
+    /// The experiment's seed.
+    pub seed: u64,
+    /// The replication.
+    pub run: u32,
+    /// Hash of every event and action, 32 hex digits.
+    pub fingerprint: String,
+    /// Length of the run that is billed and counted: the horizon.
+    pub horizon: Micros,
+    /// Events that the engine processed.
+    pub events: u64,
+    /// By service, in the scenario's order.
+    pub services: Vec<ServiceSummary>,
+    /// Money.
+    pub cost: Cost,
+    /// Where the GPU time went.
+    pub gpu: GpuHours,
+    /// The fleet.
+    pub fleet: FleetSummary,
+}
+
+/// The figures of one service in one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSummary {
+    /// Its name.
+    pub name: String,
+    /// How the requests ended.
+    pub requests: RequestCounts,
+    /// Requests per second that kept every limit of the SLO.
+    pub goodput_rps: f64,
+    /// Share of all arrivals that kept every limit, 0 to 1. Failed and unfinished ones count as missed.
+    pub attainment: f64,
+    /// Arrival at the gateway to first token, completed requests.
+    pub ttft: Latency,
+    /// Mean time per output token after the first, completed requests with two tokens or more.
+    pub tpot: Latency,
+    /// Arrival at the gateway to last token, completed requests.
+    pub e2e: Latency,
+    /// Tokens.
+    pub tokens: Tokens,
+    /// Replicas.
+    pub replicas: ReplicaSummary,
+    /// What late and failed requests waited for, summed; every cause, also those with none.
+    pub blame: Vec<Blame>,
+    /// Little's law over the run: mean number inside against arrival rate times mean time inside.
+    pub little: Little,
+}
+
+/// How requests ended. Every request that arrived ends in exactly one of the first five.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestCounts {
+    /// Reached the gateway (retries not counted).
+    pub arrived: u64,
+    /// Completed.
+    pub completed: u64,
+    /// Given up by the client after its last time-out.
+    pub timed_out: u64,
+    /// Refused by a full queue, after the last retry.
+    pub rejected: u64,
+    /// Too long for the replica's KV cache.
+    pub impossible: u64,
+    /// Still inside at the end of the run.
+    pub unfinished: u64,
+    /// Completed and kept every limit of the SLO.
+    pub attained: u64,
+    /// Missed because of the first token.
+    pub late_ttft: u64,
+    /// First token in time, missed because of the time per token or the whole.
+    pub late_rest: u64,
+    /// Attempts that the gateway saw, retries included.
+    pub attempts: u64,
+    /// Attempts that died with their replica and went back to the gateway.
+    pub lost_with_replica: u64,
+    /// Evictions from a replica's batch for want of KV cache.
+    pub preemptions: u64,
+}
+
+/// A latency in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// How many were measured.
+    pub count: u64,
+    /// Mean.
+    pub mean_ms: f64,
+    /// Median.
+    pub p50_ms: f64,
+    /// 90th percentile.
+    pub p90_ms: f64,
+    /// 95th percentile.
+    pub p95_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// 99.9th percentile.
+    pub p999_ms: f64,
+    /// Longest.
+    pub max_ms: f64,
+}
+
+/// Tokens of completed requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// Prompt tokens.
+    pub prompt: u64,
+    /// Output tokens.
+    pub output: u64,
+}
+
+/// Replicas of a service over a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplicaSummary {
+    /// Mean number ready.
+    pub ready_mean: f64,
+    /// Most ready at once.
+    pub ready_peak: u32,
+    /// Most asked for.
+    pub wanted_peak: u32,
+    /// Created, the initial ones included.
+    pub created: u64,
+    /// From creation to ready, mean, those created during the run.
+    pub start_mean_s: f64,
+    /// The longest such start.
+    pub start_max_s: f64,
+}
+
+/// Something that a late or failed request waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// More capacity had not been asked for: the policy did not see the need, or saw it and held.
+    Decision,
+    /// The policy decided on metrics this old.
+    MetricDelay,
+    /// Replicas had been asked for, their pods not yet made or not yet looked at by the scheduler.
+    Scheduling,
+    /// A pod fitted nowhere and no node was on its way: node policy, quota, limit.
+    NoNode,
+    /// The cloud had none left, or the launch failed.
+    StockOut,
+    /// A node was starting: launch, boot, registration.
+    NodeBoot,
+    /// Driver and device plugin.
+    Accelerator,
+    /// Image pull.
+    ImagePull,
+    /// Container start.
+    ContainerStart,
+    /// Weights.
+    WeightsLoad,
+    /// Engine initialisation and readiness probe.
+    EngineInit,
+    /// The client's own wait between two tries.
+    RetryBackoff,
+    /// Its own prefill and decode steps, shared with the batch.
+    Compute,
+}
+
+impl Cause {
+    /// All causes, in the order of a scale-up.
+    pub const ALL: [Self; 13] = [
+        Self::Decision,
+        Self::MetricDelay,
+        Self::Scheduling,
+        Self::NoNode,
+        Self::StockOut,
+        Self::NodeBoot,
+        Self::Accelerator,
+        Self::ImagePull,
+        Self::ContainerStart,
+        Self::WeightsLoad,
+        Self::EngineInit,
+        Self::RetryBackoff,
+        Self::Compute,
+    ];
+}
+
+/// Blame on one cause.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blame {
+    /// The cause.
+    pub cause: Cause,
+    /// Seconds of waiting, summed over late and failed requests.
+    pub seconds: f64,
+    /// Requests for which it was the largest part.
+    pub requests: u64,
+}
+
+/// Both sides of L = λ W.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Little {
+    /// Mean number of requests inside, integrated over time.
+    pub inside_mean: f64,
+    /// Arrival rate times mean time inside.
+    pub rate_times_time: f64,
+}
+
+/// Money of one run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// All of it.
+    pub usd: f64,
+    /// Per 24 hours.
+    pub usd_per_day: f64,
+    /// Per million tokens, prompt and output, of completed requests; absent when there were none.
+    pub usd_per_million_tokens: Option<f64>,
+    /// By pool.
+    pub pools: Vec<PoolCost>,
+}
+
+/// Money of one pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolCost {
+    /// Its name.
+    pub pool: String,
+    /// Its instance type.
+    pub instance: String,
+    /// Node-hours billed.
+    pub node_hours: f64,
+    /// Money.
+    pub usd: f64,
+}
+
+/// GPU-hours by use. The parts sum to `total`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GpuHours {
+    /// Billed.
+    pub total: f64,
+    /// A ready replica computed.
+    pub useful: f64,
+    /// A ready replica had nothing to do.
+    pub idle_ready: f64,
+    /// A replica was starting on it: image, weights, engine.
+    pub loading: f64,
+    /// The node was starting or shutting down.
+    pub booting: f64,
+    /// The node was ready, no pod held the GPU.
+    pub unallocated: f64,
+}
+
+/// Nodes over a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FleetSummary {
+    /// Mean number billed.
+    pub nodes_mean: f64,
+    /// Most at once.
+    pub nodes_peak: u32,
+    /// Launched, the initial ones not counted.
+    pub launched: u64,
+    /// Launches that failed, stock-outs included.
+    pub launch_failures: u64,
+    /// Taken back by the cloud.
+    pub reclaimed: u64,
+}
+
+/// One service in one bin of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimelineRow {
+    /// Start of the bin.
+    pub at: Instant,
+    /// Index of the service.
+    pub service: u32,
+    /// Requests that arrived in the bin.
+    pub arrived: u32,
+    /// Requests that completed in the bin.
+    pub completed: u32,
+    /// Of those, the ones that kept the SLO.
+    pub attained: u32,
+    /// Requests that failed in the bin.
+    pub failed: u32,
+    /// Replicas asked for, at the end of the bin.
+    pub wanted: u32,
+    /// Replicas ready, at the end of the bin.
+    pub ready: u32,
+    /// Replicas pending or starting, at the end of the bin.
+    pub starting: u32,
+    /// Requests waiting at the gateway or inside replicas, at the end of the bin.
+    pub queue: u32,
+    /// Requests anywhere inside, at the end of the bin.
+    pub inside: u32,
+    /// Mean time to first token of requests whose first token came in the bin, milliseconds.
+    pub ttft_mean_ms: f64,
+    /// Nodes billed in the whole fleet, at the end of the bin.
+    pub nodes: u32,
+    /// Nodes requested or starting in the whole fleet, at the end of the bin.
+    pub nodes_starting: u32,
+    /// Price of the whole fleet at the end of the bin, US dollars per hour.
+    pub usd_per_hour: f64,
+}
+
+/// Latency curves of one service: (quantile, milliseconds) pairs, quantiles rising from 0 to 1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatencyCurves {
+    /// Time to first token.
+    pub ttft: Vec<(f64, f64)>,
+    /// Time per output token.
+    pub tpot: Vec<(f64, f64)>,
+    /// End to end.
+    pub e2e: Vec<(f64, f64)>,
+}
+
+/// A decision as a report shows it: one line of `decisions.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRow {
+    /// Which stack.
+    pub stack: String,
+    /// Which replication.
+    pub run: u32,
+    /// When.
+    pub at: Instant,
+    /// Which policy of the stack.
+    pub policy: String,
+    /// What it is about, by name: `service chat`, `pool l40s`, `node 17`, `cluster`.
+    pub subject: String,
+    /// What was done, such as `set-replicas 12`; empty when the policy held.
+    pub action: String,
+    /// Why: words, then the numbers that they rest on.
+    pub reason: String,
+}

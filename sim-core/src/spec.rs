@@ -1,0 +1,247 @@
+//! What a run is made of, in the engine's own terms: checked, resolved, without file formats.
+
+use crate::delay::Delay;
+use crate::llm::{EngineSettings, StepModel};
+use crate::random::Seed;
+use contract::{Bytes, GpuModel, Micros, NodeShape, PodSpec, UsdPerHour};
+use std::sync::Arc;
+
+/// One run: a fleet, its services, its control plane, its luck.
+#[derive(Clone, Debug)]
+pub struct RunSpec {
+    /// The run's luck.
+    pub seed: Seed,
+    /// Arrivals are taken until here.
+    pub horizon: Micros,
+    /// After the horizon, requests get this long to finish; what is left counts as unfinished.
+    pub drain: Micros,
+    /// Width of a timeline bin.
+    pub bin: Micros,
+    /// Node pools.
+    pub pools: Vec<PoolSpec>,
+    /// Services.
+    pub services: Vec<ServiceSpec>,
+    /// The control plane's pace.
+    pub control: ControlSpec,
+    /// The metrics pipeline.
+    pub metrics: MetricsSpec,
+}
+
+/// A pool of equal nodes.
+#[derive(Clone, Debug)]
+pub struct PoolSpec {
+    /// Name in the scenario.
+    pub name: Arc<str>,
+    /// Instance type, as its provider names it.
+    pub instance: Arc<str>,
+    /// What one node offers.
+    pub shape: Arc<NodeShape>,
+    /// Price of one node.
+    pub price: UsdPerHour,
+    /// Zones with what the cloud has left there; nodes go to them in turn.
+    pub zones: Vec<ZoneSpec>,
+    /// Never fewer.
+    pub min: u32,
+    /// Never more.
+    pub max: u32,
+    /// Ready at the start.
+    pub initial: u32,
+    /// Share of launches that come to nothing, 0 to 1.
+    pub launch_failure: f64,
+    /// Spot capacity, if it is that.
+    pub spot: Option<SpotSpec>,
+    /// From request to a schedulable GPU.
+    pub stages: NodeStages,
+    /// How images and weights reach a node.
+    pub data: DataPathSpec,
+    /// What is billed at least; then by the second.
+    pub billing_minimum: Micros,
+}
+
+/// A zone of a pool.
+#[derive(Clone, Debug)]
+pub struct ZoneSpec {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Nodes of this pool that the cloud can give here at most; `None` is no limit.
+    pub stock: Option<u32>,
+}
+
+/// Reclaimable capacity.
+#[derive(Clone, Debug)]
+pub struct SpotSpec {
+    /// Reclaims per node and hour.
+    pub reclaims_per_hour: f64,
+    /// Warning before the node goes.
+    pub notice: Micros,
+}
+
+/// A node's start, stage by stage.
+#[derive(Clone, Debug)]
+pub struct NodeStages {
+    /// Request to instance; also how long a refusal takes.
+    pub launch: Delay,
+    /// Instance to operating system up.
+    pub boot: Delay,
+    /// Kubelet registers, node ready.
+    pub register: Delay,
+    /// Driver and device plugin; GPUs allocatable.
+    pub accelerator: Delay,
+    /// Delete call to instance gone; billed.
+    pub terminate: Delay,
+}
+
+/// How images and weights reach a node. A rate is drawn once per node and shared by what flows at once.
+#[derive(Clone, Debug)]
+pub struct DataPathSpec {
+    /// Time per gigabyte of image, download and unpack.
+    pub pull_per_gb: Delay,
+    /// Time per gibibyte of weights on the first load on a node.
+    pub weights_per_gib: Delay,
+    /// Time per gibibyte of weights that the node's page cache already holds.
+    pub cached_weights_per_gib: Delay,
+    /// The image is in the machine image: nothing to pull.
+    pub image_preloaded: bool,
+}
+
+/// A service.
+#[derive(Clone, Debug)]
+pub struct ServiceSpec {
+    /// Name in the scenario.
+    pub name: Arc<str>,
+    /// What one replica asks of a node.
+    pub pod: Arc<PodSpec>,
+    /// Replicas that are ready at the start, as far as the initial nodes hold them.
+    pub initial: u32,
+    /// What a replica does with a request.
+    pub kind: ServiceKind,
+    /// A replica's start on a node.
+    pub startup: StartupSpec,
+    /// What stands in front.
+    pub gateway: GatewaySpec,
+    /// What counts as in time.
+    pub slo: Slo,
+    /// How long a terminating replica may finish its work; then the rest is lost (and retried by clients).
+    pub grace: Micros,
+}
+
+/// What a replica does with a request.
+#[derive(Clone, Debug)]
+pub enum ServiceKind {
+    /// Continuous batching on GPUs: one step model per GPU model that the pod accepts.
+    Llm {
+        /// By GPU model, in order of preference for reports only.
+        variants: Vec<LlmVariant>,
+    },
+    /// A plain server.
+    Plain {
+        /// Time to serve one request.
+        service_time: Delay,
+        /// Requests that one replica serves at once; more wait inside.
+        concurrency: u32,
+    },
+}
+
+/// An LLM replica on one GPU model.
+#[derive(Clone, Debug)]
+pub struct LlmVariant {
+    /// The GPU.
+    pub gpu: GpuModel,
+    /// Step times there.
+    pub model: Arc<StepModel>,
+    /// Batch and cache limits there.
+    pub engine: EngineSettings,
+}
+
+/// A replica's start, once bound.
+#[derive(Clone, Debug)]
+pub struct StartupSpec {
+    /// Image size, compressed.
+    pub image: Bytes,
+    /// Container start: runtime, imports.
+    pub container: Delay,
+    /// Weights to load.
+    pub weights: Bytes,
+    /// Engine initialisation.
+    pub engine: Delay,
+    /// From up to seen ready.
+    pub probe: Delay,
+}
+
+/// A gateway: holds, routes, and the clients behind it.
+#[derive(Clone, Debug)]
+pub struct GatewaySpec {
+    /// Which replica gets a request.
+    pub routing: Routing,
+    /// Age of the replica state that routing reads.
+    pub routing_scrape: Micros,
+    /// Requests held while no replica is ready; more are refused.
+    pub queue_limit: u32,
+    /// Clients give up after this long without (see `timeout_on`).
+    pub timeout: Option<Micros>,
+    /// What a client waits for.
+    pub timeout_on: TimeoutOn,
+    /// How often a client tries again after a time-out or a refusal.
+    pub retries: u32,
+    /// Wait before the first retry; doubles each time.
+    pub retry_backoff: Micros,
+}
+
+/// What a client's time-out waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeoutOn {
+    /// The first token.
+    FirstToken,
+    /// The whole response.
+    Response,
+}
+
+/// How a gateway chooses a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// One after the other.
+    RoundRobin,
+    /// Fewest requests inside, as last scraped.
+    LeastLoaded,
+    /// The less loaded of two drawn at random, as last scraped.
+    PowerOfTwo,
+}
+
+/// What counts as in time; a request attains its SLO if it keeps every limit that is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slo {
+    /// Arrival to first token.
+    pub ttft: Option<Micros>,
+    /// Mean time per token after the first.
+    pub tpot: Option<Micros>,
+    /// Arrival to last token.
+    pub e2e: Option<Micros>,
+}
+
+/// The control plane's pace.
+#[derive(Clone, Debug)]
+pub struct ControlSpec {
+    /// From a replica count written to the pods created or told to go.
+    pub actuation: Delay,
+    /// One scheduling attempt.
+    pub scheduling: Delay,
+    /// First back-off of a pod that did not fit (kube-scheduler: 1 s).
+    pub backoff_initial: Micros,
+    /// Longest back-off (kube-scheduler: 10 s).
+    pub backoff_max: Micros,
+    /// Unschedulable pods are retried after this long without an event (kube-scheduler: 5 min).
+    pub unschedulable_flush: Micros,
+    /// How often that is checked (kube-scheduler: 30 s).
+    pub flush_interval: Micros,
+}
+
+/// From exporter to policy.
+#[derive(Clone, Debug)]
+pub struct MetricsSpec {
+    /// Between two scrapes of a target; each target has its own phase.
+    pub scrape_interval: Micros,
+    /// From a scrape to a policy that can read it.
+    pub delay: Micros,
+    /// Mean over the scrapes of this long; zero takes the newest alone.
+    pub window: Micros,
+}
