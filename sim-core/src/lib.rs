@@ -2,10 +2,21 @@
 //! its last token. Knows the contract, but no policy by name; opens no file, prints nothing.
 
 pub mod delay;
+mod engine;
+mod fingerprint;
+mod fleet;
 pub mod llm;
+mod metrics;
 pub mod outcome;
+pub mod queue;
 pub mod random;
+mod recorder;
+mod server;
+mod service;
 mod source;
 pub mod spec;
+mod wakes;
 
+pub use engine::{Histograms, Outcome, RunError, run};
+pub use recorder::{DecisionLog, Recorder};
 pub use source::{Arrival, ArrivalSource, SourceError};

@@ -3,6 +3,62 @@
 use contract::{Instant, Micros};
 use serde::{Deserialize, Serialize};
 
+/// Everything that an experiment gives back: what a run folder holds and a report shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// What it is, in a sentence or two.
+    pub about: String,
+    /// The experiment's seed.
+    pub seed: u64,
+    /// The command that repeats it.
+    pub repeat: String,
+    /// Length of each run.
+    pub horizon: Micros,
+    /// Width of a timeline bin.
+    pub bin: Micros,
+    /// Services, in the scenario's order.
+    pub services: Vec<ServiceInfo>,
+    /// Stacks, in the scenario's order; the first is what the others are compared with.
+    pub stacks: Vec<StackOutcome>,
+}
+
+/// A service as a report introduces it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceInfo {
+    /// Its name.
+    pub name: String,
+    /// What it runs on what, such as `Llama-3.1-8B on L40S, H100-80GB-SXM`.
+    pub about: String,
+    /// Limit on the time to first token.
+    pub slo_ttft: Option<Micros>,
+    /// Limit on the time per output token.
+    pub slo_tpot: Option<Micros>,
+    /// Limit on the whole.
+    pub slo_e2e: Option<Micros>,
+}
+
+/// What one stack of policies did over all replications.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StackOutcome {
+    /// Its name.
+    pub name: String,
+    /// What it is, in a sentence.
+    pub about: String,
+    /// One summary a replication, in order.
+    pub runs: Vec<RunSummary>,
+    /// Timeline of the first replication.
+    pub timeline: Vec<TimelineRow>,
+    /// Latency curves by service, over all replications.
+    pub curves: Vec<LatencyCurves>,
+    /// Decisions of the first replication.
+    pub decisions: Vec<DecisionRow>,
+}
+
 /// The figures of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,5 +1,7 @@
 //! LLM serving: one replica with continuous batching.
 
 mod model;
+mod stub;
 
-pub use model::{EngineSettings, StepModel};
+pub use model::{EngineSettings, StepModel, StepTables};
+pub use stub::*;

@@ -1,0 +1,182 @@
+//! Control loops: scrapes, policy turns, and what policies ask for.
+
+use super::pods::PodRef;
+use super::{CHECKED, Engine, Event, id};
+use crate::metrics::{POD_METRICS, SERVICE_METRICS};
+use crate::queue::Class;
+use contract::{Action, Instant, Micros, Observation, Plan, PoolId, ServiceId};
+
+/// After a turn that acted, a loop that asked for it looks again this much later: the time that one
+/// iteration of a real loop takes at least (Cluster Autoscaler logs show about a second).
+const LOOP_GAP: Micros = Micros::from_secs(1);
+
+impl Engine<'_> {
+    /// A replica became ready: its exporter is scraped from now on, at a phase of its own.
+    pub(super) fn first_scrape(&mut self, pod: PodRef) {
+        let interval = self.spec.metrics.scrape_interval;
+        let mut luck = self.spec.seed.stream("scrape-phase", u64::from(pod.id.0));
+        let phase = Micros::from_secs_f64(luck.unit() * interval.as_secs_f64());
+        self.queue.push(self.now + phase, Class::Scrape, Event::ScrapePod(pod));
+    }
+
+    /// Reads a replica's exporter.
+    pub(super) fn scrape_pod(&mut self, pod: PodRef) {
+        let now = self.now;
+        let Some(server) = self.servers[pod.slot as usize].as_ref() else { return };
+        let Some(found) = self.pods[pod.slot as usize].as_mut().filter(|found| found.id == pod.id)
+        else {
+            return;
+        };
+        let (running, waiting) = (f64::from(server.running()), f64::from(server.waiting()));
+        let busy = server.busy(now);
+        let elapsed = now.since(found.scrapes.last).as_secs_f64();
+        let share = (busy - found.scrapes.busy_before).as_secs_f64() / elapsed.max(1e-6);
+        let first = found.scrapes.last == Instant::ZERO;
+        let share = if first { f64::from(server.running().min(1)) } else { share.min(1.0) };
+        let values = [running + waiting, running, waiting, server.kv_use(), share];
+        found.scrapes.push(now, values, &self.spec.metrics);
+        found.scrapes.busy_before = busy;
+        self.fingerprint.event(now, super::tag::SCRAPED, u64::from(pod.slot));
+        let interval = self.spec.metrics.scrape_interval;
+        self.queue.push(now + interval, Class::Scrape, Event::ScrapePod(pod));
+    }
+
+    /// Reads a gateway's exporter.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+    pub(super) fn scrape_service(&mut self, service: ServiceId) {
+        let now = self.now;
+        let waiting = self.waiting_inside(service);
+        let runtime = &mut self.services[service.index()];
+        let held = f64::from(runtime.gateway.held());
+        let arrived = runtime.score.counts.arrived;
+        let elapsed = now.since(runtime.last_scrape).as_secs_f64().max(1e-6);
+        let rate = (arrived - runtime.arrived_at_last_scrape) as f64 / elapsed;
+        runtime.arrived_at_last_scrape = arrived;
+        runtime.last_scrape = now;
+        let inside = f64::from(runtime.score.inside());
+        let values = [held, held + f64::from(waiting), inside, rate, 0.0];
+        self.service_scrapes[service.index()].push(now, values, &self.spec.metrics);
+        let interval = self.spec.metrics.scrape_interval;
+        self.queue.push(now + interval, Class::Scrape, Event::ScrapeService(service));
+    }
+
+    /// Requests that wait inside the replicas of a service.
+    pub(super) fn waiting_inside(&self, service: ServiceId) -> u32 {
+        let of = |pod: &Option<super::Pod>| pod.as_ref().is_some_and(|pod| pod.service == service);
+        let servers = self.pods.iter().zip(&self.servers).filter(|(pod, _)| of(pod));
+        servers.filter_map(|(_, server)| server.as_ref()).map(super::Server::waiting).sum()
+    }
+
+    /// Asks one policy, and carries out what it asks for.
+    pub(super) fn turn(&mut self, controller: u32, generation: u32) {
+        if self.controllers[controller as usize].generation != generation {
+            return;
+        }
+        self.refresh_samples();
+        if CHECKED {
+            self.fleet.check();
+        }
+        let mut plan = std::mem::take(&mut self.plan);
+        plan.clear();
+        let seen = Observation {
+            now: self.now,
+            services: &self.services_seen,
+            pending: &self.pending,
+            nodes: &self.fleet.seen,
+            pools: &self.fleet.pools,
+        };
+        let policy = &mut self.controllers[controller as usize].policy;
+        policy.decide(&seen, &mut plan);
+        self.recorder.turn(policy.name(), &seen, &plan);
+        let cadence = policy.cadence();
+        let acted = self.carry_out(&plan);
+        self.plan = plan;
+        let soon = acted && cadence.on_unschedulable;
+        let wait = if soon { LOOP_GAP } else { cadence.every };
+        self.book_turn(controller, self.now + wait);
+    }
+
+    fn book_turn(&mut self, controller: u32, at: Instant) {
+        let entry = &mut self.controllers[controller as usize];
+        entry.generation += 1;
+        let generation = entry.generation;
+        self.queue.push(at, Class::Turn, Event::Turn { controller, generation });
+    }
+
+    /// First turns, one a controller.
+    pub(super) fn book_first_turns(&mut self) {
+        for place in 0..self.controllers.len() {
+            let first = self.controllers[place].policy.cadence().first;
+            self.book_turn(id(place), Instant::ZERO + first);
+        }
+    }
+
+    /// A pod became unschedulable: controllers that wait for that are asked now.
+    pub(super) fn wake_controllers(&mut self) {
+        for place in 0..self.controllers.len() {
+            if self.controllers[place].policy.cadence().on_unschedulable {
+                self.book_turn(id(place), self.now);
+            }
+        }
+    }
+
+    /// Brings the samples that policies see up to date.
+    fn refresh_samples(&mut self) {
+        let (now, spec) = (self.now, &self.spec.metrics);
+        for (scrapes, seen) in self.service_scrapes.iter().zip(&mut self.services_seen) {
+            scrapes.read(now, &SERVICE_METRICS, spec, &mut seen.samples);
+        }
+        for pod in self.pods.iter().flatten() {
+            let seen = &mut self.services_seen[pod.service.index()];
+            if let Some(place) = super::pod_place(seen, pod.id) {
+                pod.scrapes.read(now, &POD_METRICS, spec, &mut seen.pods[place].samples);
+            }
+        }
+    }
+
+    /// Carries out a plan; true if anything was asked for.
+    fn carry_out(&mut self, plan: &Plan) -> bool {
+        let mut acted = false;
+        for decision in plan.decisions() {
+            let Some(action) = &decision.action else { continue };
+            acted = true;
+            self.fingerprint.text(self.now, &action.to_string());
+            match *action {
+                Action::SetReplicas { service, replicas } => self.set_replicas(service, replicas),
+                Action::AddNodes { pool, count } => self.add_nodes(pool, count),
+                Action::Cordon { node } => self.cordon(node, true),
+                Action::Uncordon { node } => self.cordon(node, false),
+                Action::Drain { node } => self.drain(node),
+                Action::Delete { node } => self.delete(node),
+                _ => unreachable!("the engine carries out every action of the contract"),
+            }
+        }
+        acted
+    }
+
+    fn set_replicas(&mut self, service: ServiceId, replicas: u32) {
+        let place = service.index();
+        let seen = &mut self.services_seen[place];
+        let before = std::mem::replace(&mut seen.replicas_wanted, replicas);
+        let tally = &mut self.tallies[place];
+        tally.wanted_peak = tally.wanted_peak.max(replicas);
+        if replicas > before {
+            let newest = seen.samples.iter().map(|sample| sample.at).max().unwrap_or(self.now);
+            self.services[place].causes.decided(newest, self.now);
+        }
+        self.actuations += 1;
+        let mut luck = self.spec.seed.stream("actuation", self.actuations);
+        let wait = self.spec.control.actuation.draw(&mut luck);
+        self.queue.push(self.now + wait, Class::Stage, Event::Reconcile(service));
+        self.update_cause(service);
+    }
+
+    /// Asks for nodes, never past the pool's maximum.
+    fn add_nodes(&mut self, pool: PoolId, count: u32) {
+        let seen = &self.fleet.pools[pool.index()];
+        let room = seen.max.saturating_sub(seen.target);
+        for _ in 0..count.min(room) {
+            self.request_node(pool);
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The engine: takes what happens next, lets it happen, until nothing is left to happen.
+//!
+//! The parts by file: `requests` (gateway, replicas, clients), `pods` (a replica's life), `scheduler`,
+//! `nodes` (a node's life), `control` (metrics, policies, actions), `finish` (figures).
+
+mod control;
+mod finish;
+mod nodes;
+mod pods;
+mod requests;
+mod scheduler;
+
+use crate::fingerprint::Fingerprint;
+use crate::fleet::Fleet;
+use crate::llm;
+use crate::metrics::Scrapes;
+use crate::outcome::{RunSummary, TimelineRow};
+use crate::queue::{Class, EventQueue};
+use crate::recorder::Recorder;
+use crate::server::Server;
+use crate::service::Service;
+use crate::source::{Arrival, ArrivalSource, SourceError};
+use crate::spec::RunSpec;
+use crate::wakes::Wakes;
+use contract::{
+    Instant, NodeId, NodeStage, PendingPod, Plan, PodId, PodStage, Policy, ServiceId, ServiceSeen,
+};
+use pods::{Pod, PodRef};
+
+pub use crate::service::Histograms;
+
+/// Why a run ended without an outcome.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A source of arrivals failed.
+    #[error("service `{service}`: {cause}")]
+    Source {
+        /// Whose source.
+        service: String,
+        /// What it said.
+        #[source]
+        cause: SourceError,
+    },
+    /// A source went back in time.
+    #[error("service `{service}`: request arrives at {at}, before the one ahead of it ({previous})")]
+    OutOfOrder {
+        /// Whose source.
+        service: String,
+        /// The late row's time.
+        at: Instant,
+        /// The time of the row before.
+        previous: Instant,
+    },
+}
+
+/// What a run gives back.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Figures. The name of the stack is empty: the engine does not know it.
+    pub summary: RunSummary,
+    /// One row a bin and service.
+    pub timeline: Vec<TimelineRow>,
+    /// By service.
+    pub histograms: Vec<Histograms>,
+}
+
+/// Flies one run: a source for each service, the controllers of one stack.
+///
+/// # Errors
+/// When a source fails or goes back in time. Nothing of such a run is given back.
+///
+/// # Panics
+/// When a checker finds a broken invariant, or `sources` does not match the services.
+pub fn run(
+    spec: RunSpec,
+    sources: Vec<Box<dyn ArrivalSource>>,
+    controllers: Vec<Box<dyn Policy>>,
+    recorder: &mut dyn Recorder,
+) -> Result<Outcome, RunError> {
+    let mut engine = Engine::new(spec, sources, controllers, recorder)?;
+    engine.start();
+    engine.fly()?;
+    Ok(engine.finish())
+}
+
+/// Whether the costly checkers run: in every test, not in release builds.
+const CHECKED: bool = cfg!(debug_assertions);
+
+/// What can happen, save replica steps, arrivals and time-outs, which have queues of their own.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// Make the pods match `spec.replicas`.
+    Reconcile(ServiceId),
+    /// Look for a node for a pod.
+    Schedule(PodRef),
+    /// Look again at pods that have been unschedulable for long.
+    Flush,
+    /// A timed stage of a pod is over.
+    PodStageOver(PodRef, PodStage),
+    /// A draining pod's grace is over.
+    GraceOver(PodRef),
+    /// A transfer on a node may be complete.
+    PipeDone(NodeId, PipeKind, u32),
+    /// A node reaches a stage.
+    NodeReaches(NodeId, NodeStage),
+    /// A launch turns out to have failed.
+    LaunchFails(NodeId),
+    /// An instance is gone.
+    NodeGone(NodeId),
+    /// The cloud wants a spot node back.
+    ReclaimNotice(NodeId),
+    /// The cloud takes it.
+    Reclaim(NodeId),
+    /// A client tries again.
+    Retry { service: ServiceId, key: u32, attempt: u32 },
+    /// A replica's exporter is read.
+    ScrapePod(PodRef),
+    /// A gateway's exporter is read.
+    ScrapeService(ServiceId),
+    /// A policy is asked.
+    Turn { controller: u32, generation: u32 },
+    /// A bin of the timeline closes.
+    Bin,
+    /// Arrivals end, the books close.
+    Horizon,
+}
+
+/// Which of a node's pipes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PipeKind {
+    Pull,
+    Load,
+}
+
+/// A policy and its turns.
+struct Controller {
+    policy: Box<dyn Policy>,
+    /// Turns of older generations in the queue are void.
+    generation: u32,
+}
+
+struct Engine<'a> {
+    spec: RunSpec,
+    now: Instant,
+    queue: EventQueue<Event>,
+    wakes: Wakes,
+    fleet: Fleet,
+    services: Vec<Service>,
+    services_seen: Vec<ServiceSeen>,
+    service_scrapes: Vec<Scrapes>,
+    pending: Vec<PendingPod>,
+    pods: Vec<Option<Pod>>,
+    free_slots: Vec<u32>,
+    /// The inside of ready replicas, by pod slot; apart from `pods` because every request touches it.
+    servers: Vec<Option<Server>>,
+    made_pods: u32,
+    /// Times that a replica count was written: names the luck of the next one.
+    actuations: u64,
+    controllers: Vec<Controller>,
+    recorder: &'a mut dyn Recorder,
+    plan: Plan,
+    fingerprint: Fingerprint,
+    timeline: Vec<TimelineRow>,
+    happened: Vec<llm::Event>,
+    tallies: Vec<Tally>,
+    past_horizon: bool,
+}
+
+/// Replica statistics of a service.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    ready_integral: u128,
+    ready_since: Instant,
+    ready_peak: u32,
+    wanted_peak: u32,
+    created: u64,
+    starts: u64,
+    start_sum: u128,
+    start_max: u64,
+    preemptions: u64,
+}
+
+impl Engine<'_> {
+    fn fly(&mut self) -> Result<(), RunError> {
+        while let Some((at, class)) = self.next_time() {
+            if self.is_over(at) {
+                break;
+            }
+            assert!(at >= self.now, "time never goes back");
+            self.now = at;
+            match class {
+                Next::Wake => self.wake(),
+                Next::Queue => self.happen(),
+                Next::Arrival(service) => self.arrive(service)?,
+                Next::Timeout(service) => self.time_out(service),
+            }
+        }
+        Ok(())
+    }
+
+    /// After the horizon the run goes on until every request has ended, or the drain is over.
+    fn is_over(&mut self, next: Instant) -> bool {
+        if !self.past_horizon {
+            return false;
+        }
+        let end = Instant::ZERO + self.spec.horizon + self.spec.drain;
+        if next > end {
+            self.now = end;
+            return true;
+        }
+        self.services.iter().all(|service| service.requests.len() == 0)
+    }
+
+    fn next_time(&self) -> Option<(Instant, Next)> {
+        let wake = self.wakes.at();
+        let mut best = (wake, Class::Completion, Next::Wake);
+        if let Some((at, class)) = self.queue.peek()
+            && (at, class) < (best.0, best.1)
+        {
+            best = (at, class, Next::Queue);
+        }
+        for (place, service) in self.services.iter().enumerate() {
+            if let Some(arrival) = &service.next
+                && (arrival.at, Class::Arrival) < (best.0, best.1)
+            {
+                best = (arrival.at, Class::Arrival, Next::Arrival(place));
+            }
+            if let Some(timeout) = service.timeouts.front()
+                && (timeout.at, Class::Timeout) < (best.0, best.1)
+            {
+                best = (timeout.at, Class::Timeout, Next::Timeout(place));
+            }
+        }
+        (best.0 < Instant::FAR).then_some((best.0, best.2))
+    }
+
+    fn happen(&mut self) {
+        let Some((_, event)) = self.queue.pop() else { return };
+        match event {
+            Event::Reconcile(service) => self.reconcile(service),
+            Event::Schedule(pod) => self.schedule(pod),
+            Event::Flush => self.flush_unschedulable(),
+            Event::PodStageOver(pod, stage) => self.pod_stage_over(pod, stage),
+            Event::GraceOver(pod) => self.grace_over(pod),
+            Event::PipeDone(node, kind, generation) => self.pipe_done(node, kind, generation),
+            Event::NodeReaches(node, stage) => self.node_reaches(node, stage),
+            Event::LaunchFails(node) => self.launch_fails(node),
+            Event::NodeGone(node) => self.node_gone(node),
+            Event::ReclaimNotice(node) => self.reclaim_notice(node),
+            Event::Reclaim(node) => self.reclaim(node),
+            Event::Retry { service, key, attempt } => self.retry(service, key, attempt),
+            Event::ScrapePod(pod) => self.scrape_pod(pod),
+            Event::ScrapeService(service) => self.scrape_service(service),
+            Event::Turn { controller, generation } => self.turn(controller, generation),
+            Event::Bin => self.close_bin(),
+            Event::Horizon => self.reach_horizon(),
+        }
+    }
+}
+
+/// Where the next thing comes from.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    Wake,
+    Queue,
+    Arrival(usize),
+    Timeout(usize),
+}
+
+/// Tags of the fingerprint, one a kind of event.
+mod tag {
+    pub(super) const ARRIVED: u8 = 1;
+    pub(super) const FIRST_TOKEN: u8 = 2;
+    pub(super) const ENDED: u8 = 3;
+    pub(super) const SENT: u8 = 4;
+    pub(super) const POD: u8 = 5;
+    pub(super) const NODE: u8 = 6;
+    pub(super) const SCRAPED: u8 = 7;
+}
+
+/// An id as the engine's tables count.
+fn id(place: usize) -> u32 {
+    u32::try_from(place).expect("fewer than 2^32 of anything")
+}
+
+/// Pulls the next arrival of a service, up to the horizon.
+fn pull(
+    service: &mut Service,
+    horizon: Instant,
+    previous: Instant,
+) -> Result<Option<Arrival>, RunError> {
+    let name = || service.spec.name.to_string();
+    let next = match service.source.next_arrival() {
+        Ok(next) => next.filter(|arrival| arrival.at < horizon),
+        Err(cause) => return Err(RunError::Source { service: name(), cause }),
+    };
+    if let Some(arrival) = next
+        && arrival.at < previous
+    {
+        return Err(RunError::OutOfOrder { service: name(), at: arrival.at, previous });
+    }
+    Ok(next)
+}
+
+/// What everything is called in the tables of pods: policies see ids, the engine works with slots.
+fn pod_place(seen: &ServiceSeen, pod: PodId) -> Option<usize> {
+    seen.pods.binary_search_by_key(&pod, |pod| pod.id).ok()
+}

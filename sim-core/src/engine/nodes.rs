@@ -1,0 +1,230 @@
+//! A node's life: requested, launched, booted, registered, accelerator, ready, draining, gone.
+
+use super::{Engine, Event, PipeKind, tag};
+use crate::queue::Class;
+use contract::{Instant, Micros, NodeId, NodeStage, PoolId, ServiceId};
+
+impl Engine<'_> {
+    /// Asks the cloud for a node.
+    pub(super) fn request_node(&mut self, pool: PoolId) {
+        let now = self.now;
+        let node = self.fleet.request(now, pool);
+        let place = self.fleet.place(node).expect("just requested");
+        let luck = &self.fleet.state[place].luck;
+        let event = match luck.failure {
+            Some(_) => Event::LaunchFails(node),
+            None => Event::NodeReaches(node, NodeStage::Booting),
+        };
+        let at = now + luck.launch;
+        self.queue.push(at, Class::Stage, event);
+        self.fingerprint.event(now, tag::NODE, u64::from(node.0) << 8);
+        self.update_causes();
+    }
+
+    /// The launch came to nothing: stock-out or a broken instance.
+    pub(super) fn launch_fails(&mut self, node: NodeId) {
+        let Some(place) = self.fleet.place(node) else { return };
+        if let Some(kind) = self.fleet.state[place].luck.failure {
+            self.fleet.fail(self.now, place, kind);
+            self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xfe);
+            self.update_causes();
+        }
+    }
+
+    /// A node reaches the next stage of its start.
+    pub(super) fn node_reaches(&mut self, node: NodeId, stage: NodeStage) {
+        let Some(place) = self.fleet.place(node) else { return };
+        if self.fleet.seen[place].stage >= stage {
+            return;
+        }
+        let now = self.now;
+        self.fleet.enter(place, now, stage);
+        self.fingerprint.event(now, tag::NODE, u64::from(node.0) << 8 | stage as u64);
+        let luck = &self.fleet.state[place].luck;
+        let next = match stage {
+            NodeStage::Booting => Some((NodeStage::Registering, luck.boot)),
+            NodeStage::Registering => Some((NodeStage::AcceleratorStarting, luck.register)),
+            NodeStage::AcceleratorStarting => Some((NodeStage::Ready, luck.accelerator)),
+            _ => None,
+        };
+        if stage == NodeStage::Booting
+            && let Some(life) = luck.spot_life
+        {
+            self.queue.push(now + life, Class::Stage, Event::ReclaimNotice(node));
+        }
+        if let Some((next, wait)) = next {
+            self.queue.push(now + wait, Class::Stage, Event::NodeReaches(node, next));
+        }
+        self.update_causes();
+        if stage == NodeStage::Ready {
+            self.wake_unschedulable();
+        }
+    }
+
+    /// A node that was there before the run began.
+    pub(super) fn initial_node(&mut self, pool: PoolId) -> NodeId {
+        let node = self.fleet.request(Instant::ZERO, pool);
+        let place = self.fleet.place(node).expect("just requested");
+        self.fleet.enter(place, Instant::ZERO, NodeStage::Ready);
+        self.fleet.launched -= 1;
+        if let Some(life) = self.fleet.state[place].luck.spot_life {
+            self.queue.push(Instant::ZERO + life, Class::Stage, Event::ReclaimNotice(node));
+        }
+        node
+    }
+
+    /// Keeps new pods off a node, or lets them on again.
+    pub(super) fn cordon(&mut self, node: NodeId, cordoned: bool) {
+        let Some(place) = self.fleet.place(node) else { return };
+        if self.fleet.seen[place].stage <= NodeStage::Ready {
+            self.fleet.seen[place].cordoned = cordoned;
+            if !cordoned {
+                self.wake_unschedulable();
+            }
+        }
+    }
+
+    /// Cordons a node and asks its pods to go; when the last has gone, the node goes.
+    pub(super) fn drain(&mut self, node: NodeId) {
+        let Some(place) = self.fleet.place(node) else { return };
+        if self.fleet.seen[place].stage >= NodeStage::Draining {
+            return;
+        }
+        self.fleet.seen[place].cordoned = true;
+        self.fleet.give_back(place);
+        if self.fleet.seen[place].stage < NodeStage::Ready {
+            self.terminate_node(place);
+            return;
+        }
+        self.fleet.enter(place, self.now, NodeStage::Draining);
+        self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xfd);
+        let pods: Vec<_> = self.fleet.seen[place].pods.iter().map(|pod| pod.id).collect();
+        for pod in pods {
+            if let Some(pod) = self.slot_of(pod) {
+                self.terminate_pod(pod);
+            }
+        }
+        self.reconcile_all();
+        if let Some(place) = self.fleet.place(node) {
+            self.node_lost_a_pod(place);
+        }
+    }
+
+    /// Deletes a node at once; its pods lose what they were doing.
+    pub(super) fn delete(&mut self, node: NodeId) {
+        let Some(place) = self.fleet.place(node) else { return };
+        if self.fleet.seen[place].stage == NodeStage::Terminating {
+            return;
+        }
+        self.fleet.seen[place].cordoned = true;
+        self.fleet.give_back(place);
+        if self.fleet.seen[place].stage == NodeStage::Requested {
+            self.terminate_node(place);
+            return;
+        }
+        // From here on nothing terminates it a second time.
+        self.fleet.enter(place, self.now, NodeStage::Terminating);
+        let pods: Vec<_> = self.fleet.seen[place].pods.iter().map(|pod| pod.id).collect();
+        for pod in pods {
+            if let Some(pod) = self.slot_of(pod) {
+                self.remove_pod(pod);
+            }
+        }
+        if let Some(place) = self.fleet.place(node) {
+            self.terminate_node(place);
+        }
+        self.reconcile_all();
+    }
+
+    /// A draining node without pods has nothing to wait for.
+    pub(super) fn node_lost_a_pod(&mut self, place: usize) {
+        let node = &self.fleet.seen[place];
+        if node.stage == NodeStage::Draining && node.pods.is_empty() {
+            self.terminate_node(place);
+        }
+    }
+
+    fn terminate_node(&mut self, place: usize) {
+        let node = self.fleet.seen[place].id;
+        let wait = match self.fleet.seen[place].stage {
+            // A launch that was called back never becomes an instance.
+            NodeStage::Requested => Micros::ZERO,
+            _ => self.fleet.state[place].luck.terminate,
+        };
+        if wait == Micros::ZERO && self.fleet.seen[place].stage == NodeStage::Requested {
+            self.fleet.remove(self.now, place);
+        } else {
+            self.fleet.enter(place, self.now, NodeStage::Terminating);
+            self.queue.push(self.now + wait, Class::Stage, Event::NodeGone(node));
+        }
+        self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xfc);
+        self.update_causes();
+    }
+
+    /// The instance is gone.
+    pub(super) fn node_gone(&mut self, node: NodeId) {
+        if let Some(place) = self.fleet.place(node) {
+            self.fleet.remove(self.now, place);
+            self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xff);
+        }
+    }
+
+    /// The cloud wants a spot node back: it drains for as long as the notice lasts.
+    pub(super) fn reclaim_notice(&mut self, node: NodeId) {
+        let Some(place) = self.fleet.place(node) else { return };
+        if self.fleet.seen[place].stage == NodeStage::Terminating {
+            return;
+        }
+        self.fleet.reclaimed += 1;
+        let pool = self.fleet.seen[place].pool.index();
+        let notice = self.fleet.specs[pool].spot.as_ref().map_or(Micros::ZERO, |spot| spot.notice);
+        self.queue.push(self.now + notice, Class::Stage, Event::Reclaim(node));
+        self.drain(node);
+    }
+
+    /// The cloud takes a spot node, ready or not.
+    pub(super) fn reclaim(&mut self, node: NodeId) {
+        self.delete(node);
+    }
+
+    /// Deployments replace pods that left with their node.
+    fn reconcile_all(&mut self) {
+        for place in 0..self.services.len() {
+            self.reconcile(ServiceId(super::id(place)));
+        }
+    }
+
+    /// Asks to be told when the next transfer on a pipe completes.
+    pub(super) fn watch_pipe(&mut self, place: usize, kind: PipeKind) {
+        let state = &mut self.fleet.state[place];
+        let pipe = match kind {
+            PipeKind::Pull => &mut state.pulls,
+            PipeKind::Load => &mut state.loads,
+        };
+        if let Some((at, generation)) = pipe.next() {
+            let node = self.fleet.seen[place].id;
+            let event = Event::PipeDone(node, kind, generation);
+            self.queue.push(at.max(self.now), Class::Stage, event);
+        }
+    }
+
+    /// A transfer may be complete.
+    pub(super) fn pipe_done(&mut self, node: NodeId, kind: PipeKind, generation: u32) {
+        let Some(place) = self.fleet.place(node) else { return };
+        let state = &mut self.fleet.state[place];
+        let pipe = match kind {
+            PipeKind::Pull => &mut state.pulls,
+            PipeKind::Load => &mut state.loads,
+        };
+        if !pipe.is_current(generation) {
+            return;
+        }
+        for pod in pipe.finished(self.now) {
+            match kind {
+                PipeKind::Pull => self.image_pulled(place, pod),
+                PipeKind::Load => self.weights_loaded(place, pod),
+            }
+        }
+        self.watch_pipe(place, kind);
+    }
+}

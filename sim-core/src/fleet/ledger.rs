@@ -1,0 +1,186 @@
+//! The books: node time by pool, GPU time by use. Integers until the report.
+
+use crate::outcome::{Cost, GpuHours, PoolCost};
+use crate::spec::PoolSpec;
+use contract::{Instant, Micros, PoolId, UsdPerHour};
+
+/// Microseconds of nodes and of GPUs.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    horizon: Instant,
+    closed: bool,
+    pools: Vec<PoolBook>,
+    /// GPU time under ready replicas, useful and idle together.
+    serving: u128,
+    loading: u128,
+    free: u128,
+    booting: u128,
+    /// GPU time in which ready replicas computed.
+    useful: u128,
+    nodes_up: u32,
+    nodes_peak: u32,
+    /// Price of everything that is up.
+    rate: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct PoolBook {
+    name: String,
+    instance: String,
+    price: UsdPerHour,
+    minimum: Micros,
+    gpus: u32,
+    billed: u128,
+    alive: u128,
+}
+
+impl Ledger {
+    /// Empty books for these pools; nothing is booked past the horizon.
+    pub(crate) fn new(specs: &[PoolSpec], horizon: Instant) -> Self {
+        let book = |spec: &PoolSpec| PoolBook {
+            name: spec.name.to_string(),
+            instance: spec.instance.to_string(),
+            price: spec.price,
+            minimum: spec.billing_minimum,
+            gpus: spec.shape.allocatable.gpus,
+            billed: 0,
+            alive: 0,
+        };
+        Self {
+            horizon,
+            closed: false,
+            pools: specs.iter().map(book).collect(),
+            serving: 0,
+            loading: 0,
+            free: 0,
+            booting: 0,
+            useful: 0,
+            nodes_up: 0,
+            nodes_peak: 0,
+            rate: vec![0; specs.len()],
+        }
+    }
+
+    /// A node begins to cost money.
+    pub(crate) fn node_up(&mut self, pool: PoolId) {
+        self.nodes_up += 1;
+        self.nodes_peak = self.nodes_peak.max(self.nodes_up);
+        self.rate[pool.index()] += 1;
+    }
+
+    /// A node that cost money since `since` stops.
+    pub(crate) fn node_down(&mut self, now: Instant, pool: PoolId, since: Instant) {
+        self.nodes_up -= 1;
+        self.rate[pool.index()] -= 1;
+        self.book_node(now, pool, since);
+    }
+
+    /// Books a node's time from `since` to `now`.
+    pub(crate) fn book_node(&mut self, now: Instant, pool: PoolId, since: Instant) {
+        if self.closed {
+            return;
+        }
+        let book = &mut self.pools[pool.index()];
+        let alive = now.since(since);
+        // A minimum charge cannot reach past the end of the run that is counted.
+        let longest = self.horizon.since(since);
+        book.alive += u128::from(alive.0);
+        book.billed += u128::from(alive.max(book.minimum.min(longest)).0);
+    }
+
+    /// GPU time by use.
+    pub(crate) fn gpus(&mut self, time: Micros, serving: u32, loading: u32, free: u32, booting: u32) {
+        if self.closed {
+            return;
+        }
+        let of = |gpus: u32| u128::from(time.0) * u128::from(gpus);
+        self.serving += of(serving);
+        self.loading += of(loading);
+        self.free += of(free);
+        self.booting += of(booting);
+    }
+
+    /// A replica on this many GPUs computed for so long.
+    pub(crate) fn useful(&mut self, busy: Micros, gpus: u32) {
+        if !self.closed {
+            self.useful += u128::from(busy.0) * u128::from(gpus);
+        }
+    }
+
+    /// Nothing is booked from here on.
+    pub(crate) fn close(&mut self, now: Instant) {
+        assert!(now <= self.horizon, "the books close at the horizon at the latest");
+        self.closed = true;
+        self.check();
+    }
+
+    /// Nodes that cost money now.
+    pub(crate) fn nodes_up(&self) -> u32 {
+        self.nodes_up
+    }
+
+    /// Most nodes at once.
+    pub(crate) fn nodes_peak(&self) -> u32 {
+        self.nodes_peak
+    }
+
+    /// What the fleet costs per hour now.
+    pub(crate) fn usd_per_hour(&self) -> f64 {
+        self.pools.iter().zip(&self.rate).map(|(book, up)| book.price.0 * f64::from(*up)).sum()
+    }
+
+    /// Money: node time by price.
+    #[expect(clippy::cast_precision_loss, reason = "figures for reports")]
+    pub(crate) fn cost(&self, length: Micros, tokens: u64) -> Cost {
+        let pool = |book: &PoolBook| {
+            let node_hours = hours(book.billed);
+            PoolCost {
+                pool: book.name.clone(),
+                instance: book.instance.clone(),
+                node_hours,
+                usd: node_hours * book.price.0,
+            }
+        };
+        let pools: Vec<_> = self.pools.iter().map(pool).collect();
+        let usd: f64 = pools.iter().map(|pool| pool.usd).sum();
+        let days = length.as_secs_f64() / 86_400.0;
+        Cost {
+            usd,
+            usd_per_day: if days > 0.0 { usd / days } else { 0.0 },
+            usd_per_million_tokens: (tokens > 0).then(|| usd / tokens as f64 * 1e6),
+            pools,
+        }
+    }
+
+    /// GPU-hours by use.
+    pub(crate) fn gpu_hours(&self) -> GpuHours {
+        GpuHours {
+            total: hours(self.serving + self.loading + self.free + self.booting),
+            useful: hours(self.useful),
+            idle_ready: hours(self.serving - self.useful),
+            loading: hours(self.loading),
+            booting: hours(self.booting),
+            unallocated: hours(self.free),
+        }
+    }
+
+    /// Mean number of nodes over the run.
+    pub(crate) fn nodes_mean(&self, length: Micros) -> f64 {
+        let alive: u128 = self.pools.iter().map(|book| book.alive).sum();
+        hours(alive) / hours(u128::from(length.0.max(1)))
+    }
+
+    /// GPU time by use sums to the time that the GPUs were paid for, and no more was useful than served.
+    fn check(&self) {
+        let alive: u128 =
+            self.pools.iter().map(|book| book.alive * u128::from(book.gpus)).sum();
+        let used = self.serving + self.loading + self.free + self.booting;
+        assert_eq!(used, alive, "GPU time by use sums to the GPUs' node time");
+        assert!(self.useful <= self.serving, "what computed was ready");
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for reports")]
+fn hours(micros: u128) -> f64 {
+    micros as f64 / 3.6e9
+}

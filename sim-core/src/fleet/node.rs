@@ -1,0 +1,117 @@
+//! One node's private side: its luck, its caches and pipes, its GPUs by use.
+
+use super::ledger::Ledger;
+use super::pipe::Pipe;
+use crate::random::Stream;
+use crate::spec::PoolSpec;
+use contract::{Instant, LaunchFailureKind, Micros, ServiceId};
+
+/// Everything that chance decides about a node, drawn when it is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeLuck {
+    pub(crate) launch: Micros,
+    pub(crate) boot: Micros,
+    pub(crate) register: Micros,
+    pub(crate) accelerator: Micros,
+    pub(crate) terminate: Micros,
+    /// Time per gigabyte of image.
+    pub(crate) pull_per_gb: Micros,
+    /// Time per gibibyte of weights, first load and cached.
+    pub(crate) weights_per_gib: Micros,
+    pub(crate) cached_weights_per_gib: Micros,
+    pub(crate) failure: Option<LaunchFailureKind>,
+    /// From launch to the reclaim notice.
+    pub(crate) spot_life: Option<Micros>,
+}
+
+impl NodeLuck {
+    /// Always the same number of draws, in the same order.
+    pub(crate) fn draw(spec: &PoolSpec, luck: &mut Stream) -> Self {
+        let launch = spec.stages.launch.draw(luck);
+        let boot = spec.stages.boot.draw(luck);
+        let register = spec.stages.register.draw(luck);
+        let accelerator = spec.stages.accelerator.draw(luck);
+        let terminate = spec.stages.terminate.draw(luck);
+        let pull_per_gb = spec.data.pull_per_gb.draw(luck);
+        let weights_per_gib = spec.data.weights_per_gib.draw(luck);
+        let cached_weights_per_gib = spec.data.cached_weights_per_gib.draw(luck);
+        let failed = luck.unit() < spec.launch_failure;
+        let life = luck.exponential();
+        let spot_life = spec.spot.as_ref().filter(|spot| spot.reclaims_per_hour > 0.0).map(|spot| {
+            Micros::from_secs_f64(life * 3600.0 / spot.reclaims_per_hour)
+        });
+        Self {
+            launch,
+            boot,
+            register,
+            accelerator: if spec.shape.gpu.is_some() { accelerator } else { Micros::ZERO },
+            terminate,
+            pull_per_gb,
+            weights_per_gib,
+            cached_weights_per_gib,
+            failure: failed.then_some(LaunchFailureKind::LaunchFailed),
+            spot_life,
+        }
+    }
+}
+
+/// A node's private side.
+#[derive(Debug)]
+pub(crate) struct NodeState {
+    pub(crate) luck: NodeLuck,
+    zone: usize,
+    gpus: u32,
+    /// GPUs under ready or draining replicas.
+    pub(crate) gpus_serving: u32,
+    /// GPUs under starting replicas.
+    pub(crate) gpus_loading: u32,
+    /// Since when it is billed.
+    pub(crate) alive_since: Option<Instant>,
+    pub(crate) settled: Instant,
+    pub(crate) given_back: bool,
+    pub(crate) pulls: Pipe,
+    pub(crate) loads: Pipe,
+    /// Services whose image the node has, or is pulling.
+    pub(crate) images: Vec<(ServiceId, bool)>,
+    /// Services whose weights are in the page cache.
+    pub(crate) weights: Vec<ServiceId>,
+}
+
+impl NodeState {
+    pub(crate) fn new(spec: &PoolSpec, luck: NodeLuck, zone: usize) -> Self {
+        Self {
+            luck,
+            zone,
+            gpus: spec.shape.allocatable.gpus,
+            gpus_serving: 0,
+            gpus_loading: 0,
+            alive_since: None,
+            settled: Instant::ZERO,
+            given_back: false,
+            pulls: Pipe::default(),
+            loads: Pipe::default(),
+            images: Vec::new(),
+            weights: Vec::new(),
+        }
+    }
+
+    /// Whether it takes from the stock of `zone`: not when the cloud had none to give.
+    pub(crate) fn holds_stock_of(&self, zone: usize) -> bool {
+        self.zone == zone && self.luck.failure != Some(LaunchFailureKind::StockOut)
+    }
+
+    /// Books the GPUs' time since the last booking.
+    pub(crate) fn settle(&mut self, ready: bool, now: Instant, ledger: &mut Ledger) {
+        if self.alive_since.is_none() {
+            return;
+        }
+        let time = now.since(self.settled);
+        self.settled = now;
+        if ready {
+            let free = self.gpus - self.gpus_serving - self.gpus_loading;
+            ledger.gpus(time, self.gpus_serving, self.gpus_loading, free, 0);
+        } else {
+            ledger.gpus(time, 0, 0, 0, self.gpus);
+        }
+    }
+}

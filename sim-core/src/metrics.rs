@@ -1,0 +1,105 @@
+//! From exporter to policy: what was scraped when, what a reader may see of it now, as a mean over which
+//! window.
+
+use crate::spec::MetricsSpec;
+use contract::{Instant, Metric, Sample};
+use std::collections::VecDeque;
+
+/// How many numbers one scrape reads at most.
+const WIDTH: usize = 5;
+
+/// Pod metrics, in the order of [`PodScrape`].
+pub(crate) const POD_METRICS: [Metric; WIDTH] =
+    [Metric::Concurrency, Metric::Running, Metric::Waiting, Metric::KvUse, Metric::Busy];
+
+/// Service metrics, in order.
+pub(crate) const SERVICE_METRICS: [Metric; 4] =
+    [Metric::GatewayQueue, Metric::QueueLength, Metric::InFlight, Metric::ArrivalRate];
+
+/// The last scrapes of one target.
+#[derive(Debug, Default)]
+pub(crate) struct Scrapes {
+    ring: VecDeque<(Instant, [f64; WIDTH])>,
+    pub(crate) busy_before: contract::Micros,
+    pub(crate) last: Instant,
+}
+
+impl Scrapes {
+    /// Keeps a scrape for as long as anybody may look back to it.
+    pub(crate) fn push(&mut self, at: Instant, values: [f64; WIDTH], spec: &MetricsSpec) {
+        let reach = spec.window + spec.delay + spec.scrape_interval;
+        while self.ring.front().is_some_and(|&(oldest, _)| oldest + reach + reach < at) {
+            self.ring.pop_front();
+        }
+        self.ring.push_back((at, values));
+        self.last = at;
+    }
+
+    /// Writes what a reader sees at `now` into `samples`, one for each metric; leaves them empty when
+    /// nothing has reached the reader yet.
+    pub(crate) fn read(
+        &self,
+        now: Instant,
+        metrics: &[Metric],
+        spec: &MetricsSpec,
+        samples: &mut Vec<Sample>,
+    ) {
+        samples.clear();
+        let arrived = |&&(at, _): &&(Instant, [f64; WIDTH])| at + spec.delay <= now;
+        let Some(&(newest, _)) = self.ring.iter().rev().find(arrived) else { return };
+        let oldest = Instant(newest.0.saturating_sub(spec.window.0));
+        let inside =
+            |&&(at, _): &&(Instant, [f64; WIDTH])| at <= newest && (at > oldest || at == newest);
+        let mut sums = [0.0; WIDTH];
+        let mut count = 0.0;
+        for (_, values) in self.ring.iter().filter(inside) {
+            count += 1.0;
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += value;
+            }
+        }
+        samples.extend(metrics.iter().zip(sums).map(|(&metric, sum)| Sample {
+            metric,
+            value: sum / count,
+            at: newest,
+            window: spec.window,
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::Micros;
+
+    /// Scrapes at 15, 30 and 45 s read 1, 2 and 6; what is seen at `now`?
+    fn seen(now: u64, delay: u64, window: u64) -> Option<(f64, u64)> {
+        let spec = MetricsSpec {
+            scrape_interval: Micros::from_secs(15),
+            delay: Micros::from_secs(delay),
+            window: Micros::from_secs(window),
+        };
+        let mut scrapes = Scrapes::default();
+        for (at, value) in [(15, 1.0), (30, 2.0), (45, 6.0)] {
+            scrapes.push(Instant(at * 1_000_000), [value; WIDTH], &spec);
+        }
+        let mut samples = Vec::new();
+        scrapes.read(Instant(now * 1_000_000), &POD_METRICS, &spec, &mut samples);
+        samples.first().map(|sample| (sample.value, sample.at.0 / 1_000_000))
+    }
+
+    #[test]
+    fn a_reader_sees_the_newest_scrape_that_has_reached_it() {
+        assert_eq!(seen(60, 0, 0), Some((6.0, 45)));
+        assert_eq!(seen(60, 15, 0), Some((6.0, 45)));
+        assert_eq!(seen(59, 15, 0), Some((2.0, 30)));
+        assert_eq!(seen(29, 15, 0), None);
+    }
+
+    #[test]
+    fn a_window_is_open_at_its_far_end() {
+        assert_eq!(seen(60, 0, 15), Some((6.0, 45)));
+        assert_eq!(seen(60, 0, 30), Some((4.0, 45)));
+        assert_eq!(seen(60, 0, 45), Some((3.0, 45)));
+    }
+}
