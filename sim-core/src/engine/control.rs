@@ -33,7 +33,7 @@ impl Engine<'_> {
         let share = (busy - found.scrapes.busy_before).as_secs_f64() / elapsed.max(1e-6);
         let first = found.scrapes.last == Instant::ZERO;
         let share = if first { f64::from(server.running().min(1)) } else { share.min(1.0) };
-        let values = [running + waiting, running, waiting, server.kv_use(), share];
+        let values = [running + waiting, running, waiting, server.kv_use(now), share];
         found.scrapes.push(now, values, &self.spec.metrics);
         found.scrapes.busy_before = busy;
         self.fingerprint.event(now, super::tag::SCRAPED, u64::from(pod.slot));

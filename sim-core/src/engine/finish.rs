@@ -4,9 +4,7 @@ use super::{Controller, Engine, Event, Outcome, RunError, Tally, id, pull};
 use crate::fingerprint::Fingerprint;
 use crate::fleet::Fleet;
 use crate::metrics::Scrapes;
-use crate::outcome::{
-    FleetSummary, ReplicaSummary, RunSummary, ServiceSummary, TimelineRow,
-};
+use crate::outcome::{FleetSummary, ReplicaSummary, RunSummary, ServiceSummary, TimelineRow};
 use crate::queue::{Class, EventQueue};
 use crate::recorder::Recorder;
 use crate::service::{CauseTrack, Gateway, Requests, Score, Service};
@@ -176,8 +174,10 @@ impl<'a> Engine<'a> {
             self.pods[*slot].as_ref().is_some_and(|pod| pod.service.index() == place)
         };
         let alive = (0..self.pods.len()).filter(of_service);
-        let preempted: u64 =
-            alive.filter_map(|slot| self.servers[slot].as_ref()).map(super::Server::preemptions).sum();
+        let preempted: u64 = alive
+            .filter_map(|slot| self.servers[slot].as_ref())
+            .map(super::Server::preemptions)
+            .sum();
         let mut requests = score.counts;
         requests.preemptions = tally.preemptions + preempted;
         let [ttft, tpot, e2e] = score.latencies();

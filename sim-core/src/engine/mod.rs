@@ -43,7 +43,9 @@ pub enum RunError {
         cause: SourceError,
     },
     /// A source went back in time.
-    #[error("service `{service}`: request arrives at {at}, before the one ahead of it ({previous})")]
+    #[error(
+        "service `{service}`: request arrives at {at}, before the one ahead of it ({previous})"
+    )]
     OutOfOrder {
         /// Whose source.
         service: String,

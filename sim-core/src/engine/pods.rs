@@ -169,7 +169,9 @@ impl Engine<'_> {
     /// A pod was bound: its node pulls the image unless it has it.
     pub(super) fn begin_start(&mut self, pod: PodRef) {
         self.enter_pod_stage(pod, PodStage::Pulling);
-        let Some((service, node)) = self.pod(pod).map(|pod| (pod.service, pod.node)) else { return };
+        let Some((service, node)) = self.pod(pod).map(|pod| (pod.service, pod.node)) else {
+            return;
+        };
         let Some(place) = node.and_then(|node| self.fleet.place(node)) else { return };
         let pool = self.fleet.seen[place].pool.index();
         let preloaded = self.fleet.specs[pool].data.image_preloaded;
@@ -241,7 +243,9 @@ impl Engine<'_> {
 
     fn load_weights(&mut self, pod: PodRef) {
         self.enter_pod_stage(pod, PodStage::Loading);
-        let Some((service, node)) = self.pod(pod).map(|pod| (pod.service, pod.node)) else { return };
+        let Some((service, node)) = self.pod(pod).map(|pod| (pod.service, pod.node)) else {
+            return;
+        };
         let Some(place) = node.and_then(|node| self.fleet.place(node)) else { return };
         let weights = self.services[service.index()].spec.startup.weights;
         let state = &mut self.fleet.state[place];
@@ -267,7 +271,9 @@ impl Engine<'_> {
 
     /// The probe succeeds: the replica serves.
     pub(super) fn become_ready(&mut self, pod: PodRef) {
-        let Some((service, node)) = self.pod(pod).map(|pod| (pod.service, pod.node)) else { return };
+        let Some((service, node)) = self.pod(pod).map(|pod| (pod.service, pod.node)) else {
+            return;
+        };
         let Some(place) = node.and_then(|node| self.fleet.place(node)) else { return };
         self.fleet.settle(place, self.now);
         let gpus = self.gpus_of(service);
@@ -292,14 +298,12 @@ impl Engine<'_> {
     fn make_server(&self, service: ServiceId, node_place: usize) -> Server {
         let pool = self.fleet.seen[node_place].pool.index();
         match &self.services[service.index()].spec.kind {
-            ServiceKind::Plain { concurrency, .. } => {
-                Server::Plain(PlainServer::new(*concurrency))
-            }
+            ServiceKind::Plain { concurrency, .. } => Server::Plain(PlainServer::new(*concurrency)),
             ServiceKind::Llm { variants } => {
                 let gpu = self.fleet.specs[pool].shape.gpu.as_ref();
                 let variant = variants.iter().find(|variant| Some(&variant.gpu) == gpu);
                 let variant = variant.expect("pods run only on GPUs that the service names");
-                Server::Llm(Box::new(Replica::new(variant.model.clone(), variant.engine, self.now)))
+                Server::Llm(Box::new(Replica::new(variant.model.clone(), variant.engine)))
             }
         }
     }
@@ -353,10 +357,10 @@ impl Engine<'_> {
         let place = gone.service.index();
         let mut lost = Vec::new();
         let mut busy = Micros::ZERO;
-        if let Some(mut server) = self.servers[pod.slot as usize].take() {
+        if let Some(server) = self.servers[pod.slot as usize].take() {
             busy = server.busy(self.now);
             self.tallies[place].preemptions += server.preemptions();
-            lost = server.drain_keys();
+            lost = server.into_keys();
             self.services[place].gateway.remove(pod.slot);
             self.wakes.set(pod.slot, Instant::FAR);
         }
@@ -450,7 +454,8 @@ impl Engine<'_> {
 
     fn cause(&self, service: ServiceId) -> Cause {
         let seen = &self.services_seen[service.index()];
-        let starting = |pod: &&PodSeen| pod.stage > PodStage::Pending && pod.stage < PodStage::Ready;
+        let starting =
+            |pod: &&PodSeen| pod.stage > PodStage::Pending && pod.stage < PodStage::Ready;
         let counts = seen.replicas;
         if counts.starting > 0 {
             let furthest = seen.pods.iter().filter(starting).map(|pod| pod.stage).max();

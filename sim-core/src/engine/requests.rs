@@ -74,8 +74,7 @@ impl Engine<'_> {
         let slot = service.gateway.choose();
         let request = service.requests.get_mut(key);
         request.place = Where::Inside(slot);
-        let job =
-            Job { key, prompt: request.prompt, output: request.output, work: request.work };
+        let job = Job { key, prompt: request.prompt, output: request.output, work: request.work };
         self.fingerprint.event(now, tag::SENT, u64::from(slot));
         let server = self.servers[slot as usize].as_mut().expect("ready replicas have a server");
         if server.submit(now, job) {
@@ -137,7 +136,7 @@ impl Engine<'_> {
 
     /// After anything changed inside a replica: when it wakes next, how loaded it is.
     pub(super) fn after_change(&mut self, place: usize, slot: u32) {
-        let Some(server) = self.servers[slot as usize].as_ref() else { return };
+        let Some(server) = self.servers[slot as usize].as_mut() else { return };
         self.wakes.set(slot, server.next_wake());
         let inside = server.running() + server.waiting();
         let hint = self.pods[slot as usize].as_ref().map_or(0, |pod| pod.gateway_place);
@@ -187,11 +186,8 @@ impl Engine<'_> {
         let request = service.requests.get_mut(key);
         request.tries += 1;
         request.place = Where::BackingOff;
-        let event = super::Event::Retry {
-            service: ServiceId(id(place)),
-            key,
-            attempt: request.attempt,
-        };
+        let event =
+            super::Event::Retry { service: ServiceId(id(place)), key, attempt: request.attempt };
         self.queue.push(now + pause, Class::Arrival, event);
     }
 

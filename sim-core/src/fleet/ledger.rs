@@ -89,7 +89,14 @@ impl Ledger {
     }
 
     /// GPU time by use.
-    pub(crate) fn gpus(&mut self, time: Micros, serving: u32, loading: u32, free: u32, booting: u32) {
+    pub(crate) fn gpus(
+        &mut self,
+        time: Micros,
+        serving: u32,
+        loading: u32,
+        free: u32,
+        booting: u32,
+    ) {
         if self.closed {
             return;
         }
@@ -172,8 +179,7 @@ impl Ledger {
 
     /// GPU time by use sums to the time that the GPUs were paid for, and no more was useful than served.
     fn check(&self) {
-        let alive: u128 =
-            self.pools.iter().map(|book| book.alive * u128::from(book.gpus)).sum();
+        let alive: u128 = self.pools.iter().map(|book| book.alive * u128::from(book.gpus)).sum();
         let used = self.serving + self.loading + self.free + self.booting;
         assert_eq!(used, alive, "GPU time by use sums to the GPUs' node time");
         assert!(self.useful <= self.serving, "what computed was ready");

@@ -7,7 +7,8 @@ mod pipe;
 use crate::random::Seed;
 use crate::spec::PoolSpec;
 use contract::{
-    Instant, LaunchFailure, LaunchFailureKind, Micros, NodeId, NodeSeen, NodeStage, PoolId, PoolSeen,
+    Instant, LaunchFailure, LaunchFailureKind, Micros, NodeId, NodeSeen, NodeStage, PoolId,
+    PoolSeen,
 };
 pub(crate) use ledger::Ledger;
 pub(crate) use node::{NodeLuck, NodeState};
@@ -89,9 +90,8 @@ impl Fleet {
             };
             (0..self.seen.len()).filter(here).count()
         };
-        let has_stock = |zone: &usize| {
-            zones[*zone].stock.is_none_or(|stock| taken(*zone) < stock as usize)
-        };
+        let has_stock =
+            |zone: &usize| zones[*zone].stock.is_none_or(|stock| taken(*zone) < stock as usize);
         (0..zones.len()).map(|step| (turn + step) % zones.len()).find(has_stock)
     }
 
@@ -183,9 +183,16 @@ impl Fleet {
     pub(crate) fn check(&self) {
         for (node, state) in self.seen.iter().zip(&self.state) {
             let shape = &self.specs[node.pool.index()].shape;
-            let sum = node.pods.iter().fold(contract::Resources::default(), |sum, pod| sum + pod.requests);
+            let sum = node
+                .pods
+                .iter()
+                .fold(contract::Resources::default(), |sum, pod| sum + pod.requests);
             assert_eq!(node.used, sum, "node {}: used is the sum of its pods' requests", node.id);
-            assert!(shape.allocatable.holds(&node.used), "node {}: holds more than it has", node.id);
+            assert!(
+                shape.allocatable.holds(&node.used),
+                "node {}: holds more than it has",
+                node.id
+            );
             assert!(
                 state.gpus_serving + state.gpus_loading <= shape.allocatable.gpus,
                 "node {}: GPUs held twice",

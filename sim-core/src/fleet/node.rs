@@ -37,9 +37,11 @@ impl NodeLuck {
         let cached_weights_per_gib = spec.data.cached_weights_per_gib.draw(luck);
         let failed = luck.unit() < spec.launch_failure;
         let life = luck.exponential();
-        let spot_life = spec.spot.as_ref().filter(|spot| spot.reclaims_per_hour > 0.0).map(|spot| {
-            Micros::from_secs_f64(life * 3600.0 / spot.reclaims_per_hour)
-        });
+        let spot_life = spec
+            .spot
+            .as_ref()
+            .filter(|spot| spot.reclaims_per_hour > 0.0)
+            .map(|spot| Micros::from_secs_f64(life * 3600.0 / spot.reclaims_per_hour));
         Self {
             launch,
             boot,

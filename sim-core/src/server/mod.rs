@@ -49,7 +49,7 @@ impl Server {
     }
 
     /// When it next changes by itself; [`Instant::FAR`] when idle.
-    pub(crate) fn next_wake(&self) -> Instant {
+    pub(crate) fn next_wake(&mut self) -> Instant {
         match self {
             Self::Llm(replica) => replica.next_wake().unwrap_or(Instant::FAR),
             Self::Plain(server) => server.next_wake().unwrap_or(Instant::FAR),
@@ -82,9 +82,9 @@ impl Server {
 
     /// Share of the KV cache in use.
     #[expect(clippy::cast_precision_loss, reason = "token counts stay below 2^53")]
-    pub(crate) fn kv_use(&self) -> f64 {
+    pub(crate) fn kv_use(&self, now: Instant) -> f64 {
         match self {
-            Self::Llm(replica) => replica.kv_used() as f64 / replica.kv_capacity().max(1) as f64,
+            Self::Llm(replica) => replica.kv_used(now) as f64 / replica.kv_capacity().max(1) as f64,
             Self::Plain(_) => 0.0,
         }
     }
@@ -106,10 +106,10 @@ impl Server {
     }
 
     /// Takes everything out, oldest first: the replica dies.
-    pub(crate) fn drain_keys(&mut self) -> Vec<u32> {
+    pub(crate) fn into_keys(self) -> Vec<u32> {
         match self {
-            Self::Llm(replica) => replica.drain_keys(),
-            Self::Plain(server) => server.drain_keys(),
+            Self::Llm(replica) => replica.into_keys(),
+            Self::Plain(server) => server.into_keys(),
         }
     }
 }

@@ -78,7 +78,7 @@ impl PlainServer {
         self.busy + self.busy_since.map_or(Micros::ZERO, |since| now.since(since))
     }
 
-    pub(crate) fn drain_keys(&mut self) -> Vec<u32> {
+    pub(crate) fn into_keys(mut self) -> Vec<u32> {
         let mut running: Vec<_> = self.running.drain().map(|Reverse((_, key))| key).collect();
         running.sort_unstable();
         running.extend(self.waiting.drain(..).map(|(key, _)| key));

@@ -108,11 +108,7 @@ impl Histograms {
 
     /// Curves for reports: quantiles in steps that grow finer towards the tail.
     pub fn curves(&self) -> LatencyCurves {
-        LatencyCurves {
-            ttft: curve(&self.ttft),
-            tpot: curve(&self.tpot),
-            e2e: curve(&self.e2e),
-        }
+        LatencyCurves { ttft: curve(&self.ttft), tpot: curve(&self.tpot), e2e: curve(&self.e2e) }
     }
 }
 
