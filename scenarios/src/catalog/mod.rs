@@ -1,1 +1,294 @@
-//! The catalogue: nodes with prices, delays, GPUs, LLM step times. Every row carries its source.
+//! The catalogue: instance types, GPUs, models, delays and step times, embedded, each row with its source.
+//!
+//! The files under `scenarios/catalog/` are the data; to add a row, write it there.
+
+mod allocatable;
+pub mod calibration;
+mod delays;
+mod estimate;
+mod gpus;
+mod models;
+mod nodes;
+mod steps;
+
+use calibration::{HOST_OVERHEAD_MS, KV_READ_FACTOR, kv_capacity_tokens};
+use contract::Bytes;
+use serde::de::DeserializeOwned;
+use sim_core::llm::StepTables;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+pub use delays::{DelayConfidence, DelayRow, Distribution, DistributionError, Platform, Stage};
+pub use gpus::Gpu;
+pub use models::{Model, Precision, UnknownPrecision};
+pub use nodes::{Arch, Instance, InterruptionBand, PriceConfidence};
+pub use steps::{Basis, Quality, StepRow};
+
+/// All tables of the catalogue.
+#[derive(Debug)]
+pub struct Catalogue {
+    gpus: BTreeMap<String, Gpu>,
+    models: BTreeMap<String, Model>,
+    instances: BTreeMap<String, Instance>,
+    instance_sources: BTreeMap<String, String>,
+    delays: BTreeMap<String, DelayRow>,
+    platforms: BTreeMap<String, Platform>,
+    rows: Vec<StepRow>,
+    row_sources: BTreeMap<String, String>,
+}
+
+/// What the catalogue cannot answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogueError {
+    /// No such model.
+    #[error("the catalogue has no model `{0}`")]
+    UnknownModel(String),
+    /// No such GPU.
+    #[error("the catalogue has no GPU `{0}`")]
+    UnknownGpu(String),
+    /// The model is not known in this format.
+    #[error("the catalogue has no {precision} weights of `{model}`, only {known}")]
+    UnknownPrecision {
+        /// Which model.
+        model: String,
+        /// What was asked for.
+        precision: Precision,
+        /// What there is.
+        known: String,
+    },
+    /// The weights leave no room for a KV cache.
+    #[error("`{model}` in {precision} does not fit into {tp} × `{gpu}`")]
+    DoesNotFit {
+        /// Which model.
+        model: String,
+        /// In which format.
+        precision: Precision,
+        /// On which GPU.
+        gpu: String,
+        /// On how many.
+        tp: u32,
+    },
+    /// A mixture of experts without a measured row.
+    #[error(
+        "no step times of `{model}` in {precision} on {tp} × `{gpu}`, and estimates hold for dense models only"
+    )]
+    NoEstimate {
+        /// Which model.
+        model: String,
+        /// In which format.
+        precision: Precision,
+        /// On which GPU.
+        gpu: String,
+        /// On how many.
+        tp: u32,
+    },
+}
+
+/// A model on a GPU, calibrated and ready for the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LlmFigures {
+    /// Step times.
+    pub steps: StepTables,
+    /// Tokens that the KV cache of a replica holds.
+    pub kv_capacity_tokens: u64,
+    /// Weights of a replica.
+    pub weights: Bytes,
+    /// What the step times rest on.
+    pub basis: Basis,
+    /// Engine, version and source of the step times.
+    pub source: String,
+}
+
+static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
+    let gpus: gpus::GpuFile = parse(include_str!("../../catalog/gpus.toml"));
+    let models: models::ModelFile = parse(include_str!("../../catalog/models.toml"));
+    let nodes: nodes::NodeFile = parse(include_str!("../../catalog/nodes.toml"));
+    let delays: delays::DelayFile = parse(include_str!("../../catalog/delays.toml"));
+    let steps: steps::StepFile = parse(include_str!("../../catalog/llm.toml"));
+    Catalogue {
+        gpus: gpus.gpu,
+        models: models.model,
+        instances: nodes.instance,
+        instance_sources: nodes.source,
+        delays: delays.delay,
+        platforms: delays.platform,
+        rows: steps.row,
+        row_sources: steps.source,
+    }
+});
+
+fn parse<T: DeserializeOwned>(text: &str) -> T {
+    toml::from_str(text).expect("tests read every row of the embedded catalogue")
+}
+
+impl Catalogue {
+    /// The catalogue that is compiled in.
+    pub fn embedded() -> &'static Self {
+        &EMBEDDED
+    }
+
+    /// A GPU by its name or an alias, with its name.
+    pub fn gpu(&self, name: &str) -> Option<(&str, &Gpu)> {
+        find(&self.gpus, name, |gpu| &gpu.aliases)
+    }
+
+    /// A model by its name or an alias, with its name.
+    pub fn model(&self, name: &str) -> Option<(&str, &Model)> {
+        find(&self.models, name, |model| &model.aliases)
+    }
+
+    /// An instance type by its provider's name.
+    pub fn instance(&self, name: &str) -> Option<&Instance> {
+        self.instances.get(name)
+    }
+
+    /// A delay by its name.
+    pub fn delay(&self, name: &str) -> Option<&DelayRow> {
+        self.delays.get(name)
+    }
+
+    /// A platform by its name.
+    pub fn platform(&self, name: &str) -> Option<&Platform> {
+        self.platforms.get(name)
+    }
+
+    /// The platform on which an instance type starts by default.
+    pub fn platform_of(&self, instance: &Instance) -> Option<&Platform> {
+        let gpus = instance.gpus > 0;
+        self.platforms.values().find(|platform| {
+            platform.gpus == gpus && platform.providers.contains(&instance.provider)
+        })
+    }
+
+    /// All GPUs, by name.
+    pub fn gpus(&self) -> &BTreeMap<String, Gpu> {
+        &self.gpus
+    }
+
+    /// All models, by name.
+    pub fn models(&self) -> &BTreeMap<String, Model> {
+        &self.models
+    }
+
+    /// All instance types, by name.
+    pub fn instances(&self) -> &BTreeMap<String, Instance> {
+        &self.instances
+    }
+
+    /// All delays, by name.
+    pub fn delays(&self) -> &BTreeMap<String, DelayRow> {
+        &self.delays
+    }
+
+    /// All platforms, by name.
+    pub fn platforms(&self) -> &BTreeMap<String, Platform> {
+        &self.platforms
+    }
+
+    /// All step-time rows, in the order of the file.
+    pub fn step_rows(&self) -> &[StepRow] {
+        &self.rows
+    }
+
+    /// The full source of an instance type's figures.
+    pub fn instance_source(&self, instance: &Instance) -> Option<&str> {
+        self.instance_sources.get(&instance.source).map(String::as_str)
+    }
+
+    /// The full source of a step-time row.
+    pub fn row_source(&self, row: &StepRow) -> Option<&str> {
+        self.row_sources.get(&row.source).map(String::as_str)
+    }
+
+    /// Calibrated step times of a model on `tp` GPUs: those of [`Self::llm_figures`].
+    pub fn step_tables(
+        &self,
+        model: &str,
+        gpu: &str,
+        tp: u32,
+        precision: Precision,
+    ) -> Result<StepTables, CatalogueError> {
+        self.llm_figures(model, gpu, tp, precision).map(|figures| figures.steps)
+    }
+
+    /// Everything about a model on `tp` GPUs: from the best row that fits (quality A before B, then in the
+    /// order of the file), else estimated from the GPU's data sheet.
+    pub fn llm_figures(
+        &self,
+        model: &str,
+        gpu: &str,
+        tp: u32,
+        precision: Precision,
+    ) -> Result<LlmFigures, CatalogueError> {
+        let (gpu_name, gpu) =
+            self.gpu(gpu).ok_or_else(|| CatalogueError::UnknownGpu(gpu.to_owned()))?;
+        let (name, model) =
+            self.model(model).ok_or_else(|| CatalogueError::UnknownModel(model.to_owned()))?;
+        let (Some(weights), Some(dense)) = (model.weights(precision), model.dense(precision))
+        else {
+            return Err(unknown_precision(name, model, precision));
+        };
+        let row = self.best_row(name, gpu_name, tp, precision);
+        let kv_capacity_tokens = row.and_then(|row| row.kv_capacity_tokens).unwrap_or_else(|| {
+            let memory = gpu.memory.as_gb_f64();
+            kv_capacity_tokens(tp, memory, weights.as_gb_f64(), dense.kv_bytes_per_token)
+        });
+        if kv_capacity_tokens == 0 {
+            let (model, gpu) = (name.to_owned(), gpu_name.to_owned());
+            return Err(CatalogueError::DoesNotFit { model, precision, gpu, tp });
+        }
+        if row.is_none() && model.active_parameters.is_some() {
+            let (model, gpu) = (name.to_owned(), gpu_name.to_owned());
+            return Err(CatalogueError::NoEstimate { model, precision, gpu, tp });
+        }
+        let mut steps = estimate::step_tables(&dense, gpu, tp, precision);
+        if let Some(row) = row {
+            measured_over(row, &mut steps);
+        }
+        steps.kv_ms_per_token *= KV_READ_FACTOR;
+        steps.host_ms += HOST_OVERHEAD_MS;
+        let basis = row.map_or(Basis::Estimate, |row| Basis::Measured(row.quality));
+        let source = row.map_or_else(
+            || gpu.source.clone(),
+            |row| format!("{}; {}", row.engine, self.row_source(row).unwrap_or(&row.source)),
+        );
+        Ok(LlmFigures { steps, kv_capacity_tokens, weights, basis, source })
+    }
+
+    fn best_row(&self, model: &str, gpu: &str, tp: u32, precision: Precision) -> Option<&StepRow> {
+        let fits = |row: &&StepRow, precision: Precision| {
+            row.model == model && row.gpu == gpu && row.tp == tp && row.precision == precision
+        };
+        precision.equivalents().iter().find_map(|&precision| {
+            // `min_by_key` gives the first of equals.
+            self.rows.iter().filter(|row| fits(row, precision)).min_by_key(|row| row.quality)
+        })
+    }
+}
+
+/// Replaces what is estimated by what a row has measured.
+fn measured_over(row: &StepRow, steps: &mut StepTables) {
+    steps.decode_ms.clone_from(&row.decode_ms);
+    if !row.prefill_ms.is_empty() {
+        steps.prefill_ms.clone_from(&row.prefill_ms);
+    }
+    steps.kv_ms_per_token = row.kv_ms_per_token.unwrap_or(steps.kv_ms_per_token);
+    steps.chunk_context_ms = row.chunk_context_ms.unwrap_or(steps.chunk_context_ms);
+}
+
+fn unknown_precision(name: &str, model: &Model, precision: Precision) -> CatalogueError {
+    let known: Vec<_> = model.weights.keys().map(|format| format!("`{format}`")).collect();
+    CatalogueError::UnknownPrecision { model: name.to_owned(), precision, known: known.join(", ") }
+}
+
+fn find<'a, T>(
+    table: &'a BTreeMap<String, T>,
+    name: &str,
+    aliases: impl Fn(&T) -> &Vec<String>,
+) -> Option<(&'a str, &'a T)> {
+    let entry = table.get_key_value(name).or_else(|| {
+        table.iter().find(|(_, entry)| aliases(entry).iter().any(|alias| alias == name))
+    });
+    entry.map(|(name, entry)| (name.as_str(), entry))
+}
