@@ -27,6 +27,7 @@ struct Run {
 
 /// Latencies in milliseconds.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the keys of the file")]
 struct Figures {
     ttft_mean_ms: f64,
     ttft_p99_ms: f64,
@@ -56,7 +57,7 @@ fn measured_runs_are_met_request_by_request() {
         .map(|entry| entry.expect("the folder can be read").path())
         .filter(|path| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.starts_with("llm_") && name.ends_with(".json")
+            name.starts_with("llm_") && path.extension().is_some_and(|ending| ending == "json")
         })
         .collect();
     files.sort();
@@ -89,7 +90,10 @@ fn judge(file: &Path) -> bool {
         simulated.iter().zip(measured).map(|(&s, m)| error_percent(s, m)).collect();
     let within = [0, 2, 4].iter().all(|&mean| errors[mean].abs() <= MEAN_TOLERANCE)
         && errors[5].abs() <= TAIL_TOLERANCE;
-    let row = |values: &[f64]| values.iter().map(|v| format!("{v:>15.1}")).collect::<String>();
+    let row = |values: &[f64]| {
+        let cells: Vec<_> = values.iter().map(|value| format!("{value:>15.1}")).collect();
+        cells.concat()
+    };
     println!("{name:44} {:>6} {}", "real", row(&measured));
     println!("{:44} {:>6} {}", "", "model", row(&simulated));
     let verdict = if within { "within" } else { "OUTSIDE" };

@@ -446,15 +446,12 @@ impl Replica {
     /// Takes a sequence out of the batch and out of the cache.
     fn leave(&mut self, place: u32) {
         let sequence = self.sequences.remove(place);
-        match sequence.finish {
-            Some(finish) => {
-                self.decoding -= 1;
-                self.decoding_kv -= sequence.context(finish, self.step);
-            }
-            None => {
-                self.reserved -= u64::from(sequence.prompt);
-                self.prefilling.retain(|&other| other != place);
-            }
+        if let Some(finish) = sequence.finish {
+            self.decoding -= 1;
+            self.decoding_kv -= sequence.context(finish, self.step);
+        } else {
+            self.reserved -= u64::from(sequence.prompt);
+            self.prefilling.retain(|&other| other != place);
         }
     }
 

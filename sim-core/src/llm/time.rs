@@ -23,7 +23,6 @@ impl Moment {
     }
 
     /// This moment and `length` more.
-    #[expect(clippy::cast_possible_truncation, reason = "a remainder below a million")]
     pub(super) fn after(self, length: Picos) -> Self {
         let picos = length + u64::from(self.picos);
         let micros = self.micros + picos / PICOS_PER_MICRO;
