@@ -51,10 +51,13 @@ struct LatencySum {
 /// Three significant digits: quantiles are right to 0.1 %.
 const DIGITS: u8 = 3;
 
+/// The longest latency that is told apart: 30 days. Longer ones count as this.
+const LONGEST: u64 = Micros::from_mins(30 * 24 * 60).0;
+
 impl LatencySum {
     fn new() -> Self {
-        let mut histogram = Histogram::new(DIGITS).expect("three digits are allowed");
-        histogram.auto(true);
+        // A fixed range, since a histogram that grows by itself clamps where it saturates.
+        let histogram = Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("allowed bounds");
         Self { histogram, sum: 0 }
     }
 
@@ -102,7 +105,7 @@ impl Histograms {
             (&mut self.tpot, &other.tpot),
             (&mut self.e2e, &other.e2e),
         ] {
-            mine.add(theirs).expect("resizes by itself");
+            mine.add(theirs).expect("of the same bounds");
         }
     }
 
