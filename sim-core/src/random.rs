@@ -4,7 +4,8 @@
 //! The only module of the workspace that names `rand` and `rand_distr`; a golden test pins the draws.
 
 use rand::{Rng, RngExt, SeedableRng};
-use rand_distr::{Distribution, Exp1, Gamma, LogNormal, StandardNormal};
+pub use rand_distr::Gamma;
+use rand_distr::{Distribution, Exp1, LogNormal, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use xxhash_rust::xxh3::Xxh3;
 

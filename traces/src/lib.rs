@@ -1,1 +1,33 @@
-//! See the crate description; filled by its modules.
+//! Traffic: readers for public trace formats, and generators. Both stream; no trace is ever held whole.
+//!
+//! [`Traffic`] is what a scenario writes under `[service.NAME.traffic.KIND]`; [`Traffic::open`] turns it
+//! into the arrivals that the engine pulls. A new trace format is one file here, its line in
+//! [`FORMATS`], its variant of [`Traffic`], and a small sample under `traces/samples/`.
+
+mod azure;
+
+mod error;
+mod format;
+mod input;
+mod named;
+mod rate;
+mod replay;
+mod scale;
+mod setting;
+mod synthetic;
+mod traffic;
+
+pub use error::{Problem, TraceError};
+pub use format::{Format, Reader, Row};
+pub use named::{Named, NamedTable, UnknownName};
+pub use rate::{RateError, RequestsPerSecond};
+pub use replay::Replay;
+pub use setting::{Factor, OutOfRange, Shape, Sigma, SpellMedian, Spread, Tokens, Weight};
+pub use synthetic::{
+    Arrivals, EmptyMixture, LengthTable, Lengths, Lognormal, Mixture, OnOff, Part, Profile,
+    Provenance, Pulse, Quantiles, Spell, Synthetic,
+};
+pub use traffic::Traffic;
+
+/// Every trace format, in the order of the manual.
+pub const FORMATS: &[Format] = &[azure::FORMAT];
