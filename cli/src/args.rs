@@ -1,0 +1,128 @@
+//! The command line: one list of subcommands and flags feeds the parser, the help, the man page and the
+//! completions.
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Flies autoscaling policies for AI workloads through the same weather, and says what each costs, which
+/// promises it keeps, and why the late requests were late.
+#[derive(Debug, Parser)]
+#[command(name = "windtunnel", version, about, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  windtunnel compare                          the built-in day of LLM chat, four stacks, five replications
+  windtunnel compare my.toml --runs 10        a scenario of your own
+  windtunnel run chat-day --stack hpa-queue   one stack once, with its decisions
+  windtunnel explain hpa                      what a policy does, its settings, where it falls short
+
+Exit codes: 0 done, 1 the run failed, 2 wrong usage, 3 wrong input (scenario, trace, run folder), 4 cannot write.";
+
+/// What windtunnel can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fly all stacks of a scenario, several replications each: a table, a run folder, a page
+    Compare(Compare),
+    /// Fly one stack once: its figures and its decisions
+    Run(Run),
+    /// Make the page and the figures of a run folder again
+    Report(Report),
+    /// List the built-in scenarios, or print one to start your own from
+    Scenarios(Scenarios),
+    /// List the policies
+    Policies,
+    /// Explain a policy: what it does, what it looks at, its settings, where it falls short
+    Explain(Explain),
+    /// Print the JSON schema of scenario files, for editors
+    Schema,
+    /// Print shell completions
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+}
+
+/// Which scenario, and with what luck.
+#[derive(Debug, Args)]
+pub(crate) struct Flight {
+    /// A scenario file, or the name of a built-in one
+    #[arg(default_value = "chat-day")]
+    pub(crate) scenario: String,
+    /// The experiment's seed: the weather. The same seed gives the same bytes
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    pub(crate) seed: u64,
+    /// Run for this long instead of the scenario's horizon, such as `2h`
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) horizon: Option<contract::Micros>,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    #[command(flatten)]
+    pub(crate) flight: Flight,
+    /// Replications of each stack; their spread gives the intervals
+    #[arg(long, default_value_t = 5, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) runs: u32,
+    /// Fly only these stacks; the first one flown is the baseline
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stack: Vec<String>,
+    /// Threads; 0 takes one a core. Results do not depend on it
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    pub(crate) threads: usize,
+    /// Run folder [default: runs/<scenario>-seed<seed>]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) flight: Flight,
+    /// Which stack [default: the scenario's first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stack: Option<String>,
+    /// Which replication
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    pub(crate) run: u32,
+    /// Write what every policy saw and decided, a JSON line a turn, zstd
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+    /// Run folder [default: none is written]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// A run folder that `compare` wrote
+    pub(crate) folder: PathBuf,
+}
+
+/// Arguments of `scenarios`.
+#[derive(Debug, Args)]
+pub(crate) struct Scenarios {
+    /// Print this one's file, or `defaults` for every setting with its default
+    pub(crate) name: Option<String>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A policy's name, as `windtunnel policies` lists it
+    pub(crate) policy: String,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// For which shell
+    pub(crate) shell: Shell,
+}
