@@ -1,0 +1,121 @@
+//! Why a pod fits nowhere, in the words of kube-scheduler.
+
+use crate::{Candidate, Misfit, Shortage, fits};
+use contract::PodSpec;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How many nodes turned a pod down, and for which reasons.
+///
+/// Displayed as the message of the pod's `PodScheduled` condition: `0/5 nodes are available: 3 Insufficient
+/// cpu, 2 node(s) were unschedulable.` A node that is short of several resources counts for each of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unschedulable {
+    nodes: u32,
+    reasons: BTreeMap<&'static str, u32>,
+}
+
+impl Unschedulable {
+    /// Asks every node; those that fit add no reason.
+    pub fn explain<'a>(spec: &PodSpec, candidates: impl Iterator<Item = Candidate<'a>>) -> Self {
+        let mut found = Self::default();
+        for node in candidates {
+            found.nodes += 1;
+            if let Err(misfit) = fits(spec, &node) {
+                found.count(misfit);
+            }
+        }
+        found
+    }
+
+    fn count(&mut self, misfit: Misfit) {
+        match misfit {
+            Misfit::Cordoned => self.add("node(s) were unschedulable"),
+            Misfit::Taint => self.add("node(s) had untolerated taint(s)"),
+            // A GPU model is asked for through the labels of the node.
+            Misfit::Selector | Misfit::GpuModel => {
+                self.add("node(s) didn't match Pod's node affinity/selector");
+            }
+            Misfit::Resources(shortage) => self.count_each(shortage),
+        }
+    }
+
+    fn count_each(&mut self, shortage: Shortage) {
+        let short = [
+            (shortage.pods, "Too many pods"),
+            (shortage.cpu, "Insufficient cpu"),
+            (shortage.memory, "Insufficient memory"),
+            (shortage.gpus, "Insufficient nvidia.com/gpu"),
+        ];
+        for (_, reason) in short.into_iter().filter(|(is_short, _)| *is_short) {
+            self.add(reason);
+        }
+    }
+
+    fn add(&mut self, reason: &'static str) {
+        *self.reasons.entry(reason).or_default() += 1;
+    }
+}
+
+impl fmt::Display for Unschedulable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.nodes == 0 {
+            return f.write_str("no nodes available to schedule pods");
+        }
+        // kube-scheduler sorts the finished phrases as text, numbers and all.
+        let mut phrases: Vec<_> =
+            self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        phrases.sort();
+        write!(f, "0/{} nodes are available: {}.", self.nodes, phrases.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{cpu_node, gpu_node, pod};
+    use contract::{NodeShape, Taint, TaintEffect};
+
+    #[track_caller]
+    fn check(spec: &PodSpec, nodes: &[Candidate<'_>], expected: &str) {
+        let found = Unschedulable::explain(spec, nodes.iter().copied());
+        assert_eq!(found.to_string(), expected);
+    }
+
+    #[test]
+    fn every_reason_is_counted_as_kube_scheduler_words_it() {
+        let (small, gpu) = (cpu_node(), gpu_node("L40S", 1));
+        let taint =
+            Taint { key: "spot".into(), value: String::new(), effect: TaintEffect::NoSchedule };
+        let tainted = NodeShape { taints: vec![taint], ..gpu.clone() };
+        let nodes = [
+            Candidate::fresh(&small),
+            Candidate { cordoned: true, ..Candidate::fresh(&gpu) },
+            Candidate::fresh(&tainted),
+            Candidate { pods: 110, ..Candidate::fresh(&gpu) },
+            Candidate::fresh(&gpu),
+        ];
+        check(
+            &pod("9", "1GiB", 2),
+            &nodes,
+            "0/5 nodes are available: 1 Too many pods, 1 node(s) had untolerated taint(s), \
+             1 node(s) were unschedulable, 3 Insufficient cpu, 3 Insufficient nvidia.com/gpu.",
+        );
+    }
+
+    #[test]
+    fn a_gpu_model_that_is_not_there_reads_as_a_selector() {
+        let (l40s, mut spec) = (gpu_node("L40S", 1), pod("1", "1GiB", 1));
+        spec.gpu_models = vec![contract::GpuModel("H100".into())];
+        check(
+            &spec,
+            &[Candidate::fresh(&l40s)],
+            "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
+        );
+    }
+
+    #[test]
+    fn a_cluster_without_nodes_says_so() {
+        check(&pod("1", "1GiB", 0), &[], "no nodes available to schedule pods");
+    }
+}
