@@ -68,6 +68,8 @@ pub struct ServiceSeen {
     pub id: ServiceId,
     /// Its name in the scenario.
     pub name: Arc<str>,
+    /// What one of its pods asks of a node.
+    pub spec: Arc<PodSpec>,
     /// `spec.replicas`: what was last asked for.
     pub replicas_wanted: u32,
     /// How many pods stand at each stage.

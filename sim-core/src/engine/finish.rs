@@ -213,6 +213,7 @@ fn service_seen(place: usize, spec: &ServiceSpec) -> ServiceSeen {
     ServiceSeen {
         id: ServiceId(id(place)),
         name: spec.name.clone(),
+        spec: spec.pod.clone(),
         replicas_wanted: spec.initial,
         replicas: Counts::default(),
         samples: Vec::new(),
