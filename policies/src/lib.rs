@@ -1,1 +1,108 @@
-//! See the crate description; filled by its modules.
+//! Scaling policies, one file (or folder) each: settings, memory, decision.
+//!
+//! A policy sees a [`contract::Observation`] and adds to a [`contract::Plan`]. It has no clock, does no I/O and
+//! draws no luck, so the same code decides in a simulation and in a cluster. To add one: a file with its head
+//! doc in the usual five headings, a `mod` line, a variant and its arms, a line in [`catalogue`].
+
+mod catalogue;
+mod invalid;
+mod state;
+
+pub mod cluster_autoscaler;
+pub mod fixed_nodes;
+pub mod hpa;
+pub mod keda;
+pub mod static_replicas;
+
+pub use catalogue::{HEADINGS, Kind, PolicyDoc, Section, catalogue};
+pub use invalid::Invalid;
+
+use contract::{Policy, ServiceId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A policy that decides on replica counts, with its settings: `[stack.replicas.<name>]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ReplicaPolicy {
+    /// Keeps a fixed number of replicas.
+    StaticReplicas(static_replicas::Settings),
+    /// Kubernetes' own autoscaler.
+    Hpa(hpa::Settings),
+    /// KEDA's `ScaledObject`.
+    Keda(keda::Settings),
+}
+
+impl ReplicaPolicy {
+    /// Its name, as in a scenario.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::StaticReplicas(_) => "static-replicas",
+            Self::Hpa(_) => "hpa",
+            Self::Keda(_) => "keda",
+        }
+    }
+
+    /// Checks what types cannot.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        match self {
+            Self::StaticReplicas(settings) => settings.validate(),
+            Self::Hpa(settings) => settings.validate(),
+            Self::Keda(settings) => settings.validate(),
+        }
+    }
+
+    /// The policy, in charge of these services, each by itself.
+    pub fn build(&self, services: Vec<ServiceId>) -> Box<dyn Policy> {
+        match self.clone() {
+            Self::StaticReplicas(settings) => {
+                Box::new(static_replicas::StaticReplicas::new(settings, services))
+            }
+            Self::Hpa(settings) => Box::new(hpa::Hpa::new(settings, services)),
+            Self::Keda(settings) => Box::new(keda::Keda::new(settings, services)),
+        }
+    }
+}
+
+/// A policy that decides on nodes, with its settings: `[stack.nodes.<name>]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum NodePolicy {
+    /// Keeps every pool at a fixed number of nodes.
+    FixedNodes(fixed_nodes::Settings),
+    /// Cluster Autoscaler.
+    ClusterAutoscaler(Box<cluster_autoscaler::Settings>),
+}
+
+impl NodePolicy {
+    /// Its name, as in a scenario.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::FixedNodes(_) => "fixed-nodes",
+            Self::ClusterAutoscaler(_) => "cluster-autoscaler",
+        }
+    }
+
+    /// Checks what types cannot; `pools` are the names of the cluster's pools.
+    pub fn validate(&self, pools: &[&str]) -> Result<(), Invalid> {
+        match self {
+            Self::FixedNodes(settings) => settings.validate(pools),
+            Self::ClusterAutoscaler(settings) => settings.validate(pools),
+        }
+    }
+
+    /// The policy, in charge of all pools.
+    pub fn build(&self) -> Box<dyn Policy> {
+        match self.clone() {
+            Self::FixedNodes(settings) => Box::new(fixed_nodes::FixedNodes::new(settings)),
+            Self::ClusterAutoscaler(settings) => {
+                Box::new(cluster_autoscaler::ClusterAutoscaler::new(*settings))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod samples;

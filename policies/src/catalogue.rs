@@ -1,0 +1,94 @@
+//! What policies there are, in their own words: the head doc of each source file, taken in at compile time.
+
+use crate::{cluster_autoscaler, fixed_nodes, hpa, keda, static_replicas};
+use schemars::{Schema, schema_for};
+
+/// The headings of every policy's head doc, in order.
+pub const HEADINGS: [&str; 5] =
+    ["What it does", "What it looks at", "Settings", "Where it falls short", "Source"];
+
+/// What a policy decides on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Replica counts: stands under `[stack.replicas]`.
+    Replicas,
+    /// Nodes: stands under `[stack.nodes]`.
+    Nodes,
+}
+
+/// A policy, described.
+#[derive(Clone, Debug)]
+pub struct PolicyDoc {
+    /// Its name, as in a scenario.
+    pub name: &'static str,
+    /// What it decides on.
+    pub kind: Kind,
+    /// One line.
+    pub summary: String,
+    /// The sections of its head doc, in order.
+    pub sections: Vec<Section>,
+    /// Its settings, each with its doc and default.
+    pub settings: Schema,
+}
+
+/// A part of a head doc.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its heading.
+    pub heading: String,
+    /// Its text, in Markdown.
+    pub text: String,
+}
+
+impl PolicyDoc {
+    /// The whole head doc, in Markdown.
+    pub fn doc(&self) -> String {
+        let section = |section: &Section| format!("\n\n## {}\n{}", section.heading, section.text);
+        let sections: String = self.sections.iter().map(section).collect();
+        format!("{}{sections}\n", self.summary)
+    }
+
+    fn read(name: &'static str, kind: Kind, source: &str, settings: Schema) -> Self {
+        let doc = head_doc(source);
+        let mut parts = doc.split("\n## ");
+        let summary = parts.next().unwrap_or_default().trim().to_owned();
+        let section = |part: &str| {
+            let (heading, text) = part.split_once('\n').unwrap_or((part, ""));
+            Section { heading: heading.trim().to_owned(), text: text.trim().to_owned() }
+        };
+        Self { name, kind, summary, sections: parts.map(section).collect(), settings }
+    }
+}
+
+/// The `//!` lines that a source file begins with, without their marks.
+fn head_doc(source: &str) -> String {
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Every policy.
+pub fn catalogue() -> Vec<PolicyDoc> {
+    use Kind::{Nodes, Replicas};
+    vec![
+        PolicyDoc::read(
+            "static-replicas",
+            Replicas,
+            include_str!("static_replicas.rs"),
+            schema_for!(static_replicas::Settings),
+        ),
+        PolicyDoc::read("hpa", Replicas, include_str!("hpa/mod.rs"), schema_for!(hpa::Settings)),
+        PolicyDoc::read("keda", Replicas, include_str!("keda/mod.rs"), schema_for!(keda::Settings)),
+        PolicyDoc::read(
+            "fixed-nodes",
+            Nodes,
+            include_str!("fixed_nodes.rs"),
+            schema_for!(fixed_nodes::Settings),
+        ),
+        PolicyDoc::read(
+            "cluster-autoscaler",
+            Nodes,
+            include_str!("cluster_autoscaler/mod.rs"),
+            schema_for!(cluster_autoscaler::Settings),
+        ),
+    ]
+}

@@ -1,0 +1,327 @@
+//! The loop as a whole: from observations to plans.
+
+use super::*;
+use crate::samples::{Cluster, at, node, pending, pod_spec, pool, resources, service};
+use contract::{LaunchFailure, LaunchFailureKind, PendingPod, Resources};
+use std::fmt::Write;
+
+/// GPU pods of 4 cores, 16 GiB and one GPU, made at `second`.
+fn gpu_pods(count: u32, second: u64) -> Vec<PendingPod> {
+    (0..count).map(|id| pending(id, pod_spec(1), at(second))).collect()
+}
+
+/// One pool of nodes with 8 cores, 32 GiB and 2 GPUs.
+fn cluster(now: u64, nodes: Vec<NodeSeen>, pods: Vec<PendingPod>) -> Cluster {
+    let target = u32::try_from(nodes.len()).unwrap();
+    Cluster {
+        now: at(now),
+        services: vec![service(0, 0)],
+        pending: pods,
+        nodes,
+        pools: vec![pool(0, "l40s", 2, (0, target, 10))],
+    }
+}
+
+fn policy() -> ClusterAutoscaler {
+    ClusterAutoscaler::new(Settings::default())
+}
+
+#[track_caller]
+fn check(policy: &mut ClusterAutoscaler, cluster: &Cluster, expected: &str) {
+    assert_eq!(cluster.plan_of(policy), expected);
+}
+
+#[test]
+fn pods_that_fit_nowhere_get_nodes_once_the_burst_is_complete() {
+    let mut policy = policy();
+    check(
+        &mut policy,
+        &cluster(129, vec![], gpu_pods(5, 100)),
+        "hold Cluster (pending pods are new, more may follow: pods=5)\n",
+    );
+    check(
+        &mut policy,
+        &cluster(130, vec![], gpu_pods(5, 100)),
+        "add-nodes pool=0 count=3 (pending pods fit on no node: pods=5, helped=5, options=1)\n",
+    );
+}
+
+#[test]
+fn pods_without_gpus_wait_two_seconds() {
+    let pods = |second| vec![pending(0, pod_spec(0), at(second))];
+    let mut policy = policy();
+    check(
+        &mut policy,
+        &cluster(101, vec![], pods(100)),
+        "hold Cluster (pending pods are new, more may follow: pods=1)\n",
+    );
+    check(
+        &mut policy,
+        &cluster(102, vec![], pods(100)),
+        "add-nodes pool=0 count=1 (pending pods fit on no node: pods=1, helped=1, options=1)\n",
+    );
+}
+
+#[test]
+fn nodes_on_their_way_count() {
+    let nodes =
+        vec![node(0, NodeStage::Requested, &[]), node(1, NodeStage::AcceleratorStarting, &[])];
+    check(
+        &mut policy(),
+        &cluster(200, nodes.clone(), gpu_pods(4, 100)),
+        "hold Cluster (pending pods fit on nodes that are there or on their way: pods=4)\n",
+    );
+    check(
+        &mut policy(),
+        &cluster(200, nodes, gpu_pods(5, 100)),
+        "add-nodes pool=0 count=1 (pending pods fit on no node: pods=1, helped=1, options=1)\n",
+    );
+}
+
+#[test]
+fn an_accelerator_that_never_appears_is_not_waited_for_forever() {
+    let nodes = vec![node(0, NodeStage::AcceleratorStarting, &[])];
+    check(
+        &mut policy(),
+        &cluster(901, nodes, gpu_pods(1, 100)),
+        "add-nodes pool=0 count=1 (pending pods fit on no node: pods=1, helped=1, options=1)\n",
+    );
+}
+
+#[test]
+fn a_pool_never_grows_past_its_maximum() {
+    let nodes = |count| (0..count).map(|id| node(id, NodeStage::Ready, &[resources(8_000, 1, 2)]));
+    check(
+        &mut policy(),
+        &cluster(200, nodes(9).collect(), gpu_pods(5, 100)),
+        "add-nodes pool=0 count=1 (pending pods fit on no node: pods=5, helped=2, options=1)\n",
+    );
+    check(
+        &mut policy(),
+        &cluster(200, nodes(10).collect(), gpu_pods(5, 100)),
+        "hold Pool(PoolId(0)) (pool at its maximum: nodes=10)\n",
+    );
+}
+
+#[test]
+fn pods_that_no_pool_can_hold_are_left_pending() {
+    let pods = vec![pending(0, pod_spec(3), at(100))];
+    check(
+        &mut policy(),
+        &cluster(200, vec![], pods),
+        "hold Cluster (no pool has nodes for these pods: pods=1)\n",
+    );
+}
+
+#[test]
+fn expendable_pods_get_no_nodes() {
+    let mut spec = pod_spec(1);
+    spec.priority = -11;
+    check(&mut policy(), &cluster(200, vec![], vec![pending(0, spec.clone(), at(100))]), "");
+    spec.priority = -10;
+    check(
+        &mut policy(),
+        &cluster(200, vec![], vec![pending(0, spec, at(100))]),
+        "add-nodes pool=0 count=1 (pending pods fit on no node: pods=1, helped=1, options=1)\n",
+    );
+}
+
+#[test]
+fn a_pool_that_failed_is_left_alone_and_another_is_used() {
+    let mut policy = policy();
+    let mut now = cluster(200, vec![], gpu_pods(1, 100));
+    now.pools.push(pool(1, "h100", 2, (0, 0, 10)));
+    now.pools[0].failure =
+        Some(LaunchFailure { at: at(195), kind: LaunchFailureKind::StockOut, count: 1 });
+    check(
+        &mut policy,
+        &now,
+        "hold Pool(PoolId(0)) (backed off after a failed launch: left-s=300)\n\
+         add-nodes pool=1 count=1 (pending pods fit on no node: pods=1, helped=1, options=1)\n",
+    );
+    now.now = at(500);
+    check(
+        &mut policy,
+        &now,
+        "add-nodes pool=0 count=1 (pending pods fit on no node: pods=1, helped=1, options=2)\n",
+    );
+}
+
+#[test]
+fn a_node_that_does_not_register_in_time_is_given_up() {
+    let mut policy = policy();
+    let nodes = vec![node(0, NodeStage::Booting, &[])];
+    check(&mut policy, &cluster(900, nodes.clone(), vec![]), "");
+    check(
+        &mut policy,
+        &cluster(901, nodes, vec![]),
+        "delete node=0 (did not register in time: waited-s=901)\n",
+    );
+}
+
+/// Ready nodes with pods of these requests, looked at every 10 s for so long; which removals come out, each
+/// prefixed with its second?
+#[track_caller]
+fn check_removals(pods: &[&[Resources]], seconds: u64, expected: &str) {
+    let mut policy = policy();
+    let mut cluster = cluster(0, vec![], vec![]);
+    cluster.nodes = (0..).zip(pods).map(|(id, pods)| node(id, NodeStage::Ready, pods)).collect();
+    cluster.pools[0].target = u32::try_from(pods.len()).unwrap();
+    let mut removals = String::new();
+    for second in (0..=seconds).step_by(10) {
+        cluster.now = at(second);
+        for line in cluster.plan_of(&mut policy).lines().filter(|line| !line.starts_with("hold")) {
+            writeln!(removals, "{second}: {line}").expect("text");
+        }
+        // What is being removed stays visible and in the way, as in a cluster.
+        for node in &mut cluster.nodes {
+            let (drain, delete) =
+                (format!("drain node={} ", node.id), format!("delete node={} ", node.id));
+            if removals.contains(&drain) || removals.contains(&delete) {
+                node.stage = NodeStage::Draining;
+            }
+        }
+    }
+    assert_eq!(removals, expected);
+}
+
+fn one_gpu() -> Resources {
+    pod_spec(1).requests
+}
+
+#[test]
+fn an_empty_node_goes_after_more_than_the_unneeded_time() {
+    check_removals(
+        &[&[], &[one_gpu(), one_gpu()]],
+        610,
+        "610: delete node=0 (empty for the unneeded time: unneeded-s=610)\n",
+    );
+}
+
+#[test]
+fn empty_nodes_go_together_and_nodes_with_pods_one_by_one() {
+    check_removals(
+        &[&[], &[], &[one_gpu()], &[one_gpu()], &[one_gpu()], &[one_gpu()]],
+        610,
+        "610: delete node=0 (empty for the unneeded time: unneeded-s=610)\n\
+         610: delete node=1 (empty for the unneeded time: unneeded-s=610)\n\
+         610: drain node=2 (underused for the unneeded time: unneeded-s=610, utilization=0.5, pods=1)\n",
+    );
+}
+
+#[test]
+fn a_node_with_half_its_gpus_in_use_is_underused_whatever_its_cpu() {
+    let busy = Resources { gpus: 1, ..resources(8_000, 32, 0) };
+    check_removals(
+        &[&[busy], &[one_gpu()]],
+        610,
+        "610: drain node=0 (underused for the unneeded time: unneeded-s=610, utilization=0.5, pods=1)\n",
+    );
+}
+
+#[test]
+fn a_node_whose_pods_fit_nowhere_else_stays() {
+    check_removals(&[&[one_gpu()], &[one_gpu(), one_gpu()]], 1_200, "");
+}
+
+#[test]
+fn a_node_that_a_pending_pod_is_about_to_take_is_needed() {
+    let mut policy = policy();
+    let empty = || vec![node(0, NodeStage::Ready, &[])];
+    let unneeded = "hold Node(NodeId(0)) (unneeded from now on: utilization=0)\n";
+    check(&mut policy, &cluster(0, empty(), vec![]), unneeded);
+    check(
+        &mut policy,
+        &cluster(610, empty(), gpu_pods(1, 610)),
+        "hold Cluster (pending pods fit on nodes that are there or on their way: pods=1)\n",
+    );
+    check(&mut policy, &cluster(620, empty(), vec![]), unneeded);
+}
+
+#[test]
+fn a_pool_keeps_its_minimum() {
+    let mut cluster = cluster(0, vec![node(0, NodeStage::Ready, &[])], vec![]);
+    cluster.pools[0].min = 1;
+    check(&mut policy(), &cluster, "");
+}
+
+#[test]
+fn nothing_goes_for_ten_minutes_after_nodes_were_added() {
+    let mut policy = policy();
+    check(
+        &mut policy,
+        &cluster(200, vec![], gpu_pods(1, 100)),
+        "add-nodes pool=0 count=1 (pending pods fit on no node: pods=1, helped=1, options=1)\n",
+    );
+    let idle = |now| cluster(now, vec![node(0, NodeStage::Ready, &[])], vec![]);
+    check(
+        &mut policy,
+        &idle(210),
+        "hold Node(NodeId(0)) (unneeded from now on: utilization=0)\n\
+         hold Cluster (cooling down after adding nodes: left-s=590)\n",
+    );
+    check(&mut policy, &idle(799), "hold Cluster (cooling down after adding nodes: left-s=1)\n");
+    check(&mut policy, &idle(811), "delete node=0 (empty for the unneeded time: unneeded-s=601)\n");
+}
+
+#[test]
+fn a_saved_and_restored_policy_goes_on_as_if_nothing_had_happened() {
+    let steps: Vec<_> = (0..90)
+        .map(|step| {
+            let pods = if step == 20 { gpu_pods(5, 100) } else { vec![] };
+            let nodes = vec![
+                node(0, NodeStage::Ready, &[]),
+                node(1, NodeStage::Ready, &[one_gpu()]),
+                node(2, NodeStage::Ready, &[one_gpu(), one_gpu()]),
+            ];
+            let mut cluster = cluster(step * 10, nodes, pods);
+            let failed = LaunchFailure { at: at(300), kind: LaunchFailureKind::StockOut, count: 1 };
+            cluster.pools[0].failure = (step > 30).then_some(failed);
+            cluster
+        })
+        .collect();
+    let run = |restart_at: usize| {
+        let mut policy = policy();
+        let mut plans = String::new();
+        for (step, cluster) in steps.iter().enumerate() {
+            if step == restart_at {
+                let state = policy.save();
+                policy = super::tests::policy();
+                policy.restore(state).expect("its own state");
+            }
+            plans.push_str(&cluster.plan_of(&mut policy));
+        }
+        plans
+    };
+    let unbroken = run(usize::MAX);
+    assert!(unbroken.contains("delete node=0") && unbroken.contains("add-nodes"));
+    for restart_at in 0..steps.len() {
+        assert_eq!(run(restart_at), unbroken, "restarted before step {restart_at}");
+    }
+}
+
+#[track_caller]
+fn check_invalid(text: &str, expected: &str) {
+    let settings: Settings = serde_json::from_str(text).expect("settings");
+    assert_eq!(settings.validate(&["l40s", "h100"]).unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn settings_that_cannot_work_are_named() {
+    check_invalid(
+        r#"{ "scale-down-utilization-threshold": 1.5 }"#,
+        "`scale-down-utilization-threshold`: found `1.5`, expected a share from 0 to 1",
+    );
+    check_invalid(
+        r#"{ "max-drain-parallelism": 11 }"#,
+        "`max-drain-parallelism`: found `11`, expected at most `max-scale-down-parallelism` (10)",
+    );
+    check_invalid(
+        r#"{ "expander": ["priority"] }"#,
+        "`priorities`: found `[]`, expected at least one tier for expander `priority`",
+    );
+    check_invalid(
+        r#"{ "priorities": [{ "priority": 1, "pools": ["l4s"] }] }"#,
+        "`priorities[0].pools`: found `l4s`, expected a pattern that matches one of the pools `l40s`, `h100`",
+    );
+}

@@ -1,0 +1,226 @@
+//! Which metrics an HPA reads, and how it reads them from what is seen of a service.
+
+use super::reconcile::Scale;
+use super::replica_calculator::{
+    NoMetrics, PodUsage, Proposal, from_average_value, from_pods_average, from_value,
+};
+use super::tolerance::Tolerances;
+use crate::Invalid;
+use crate::invalid::{ensure, ensure_positive};
+use contract::{Metric, PodSeen, PodStage, ServiceSeen};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One metric and its target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum MetricSource {
+    /// A metric of each pod, averaged over the pods (type `Pods`).
+    Pods(PodsMetric),
+    /// One metric of the whole service (type `External` or `Object`).
+    External(ExternalMetric),
+}
+
+/// A metric of each pod.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PodsMetric {
+    /// Which.
+    pub metric: Metric,
+    /// What a pod should have on average.
+    pub average_value: f64,
+}
+
+/// A metric of the whole service. Exactly one of the targets is set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ExternalMetric {
+    /// Which.
+    pub metric: Metric,
+    /// What the value should be: scales the ready pods by the ratio.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// What there should be for each replica: value over target, whatever is ready.
+    #[serde(default)]
+    pub average_value: Option<f64>,
+}
+
+/// A metric that could not be read; named as the reasons of condition `ScalingActive`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricFailure {
+    /// No ready pod has a sample.
+    FailedGetPodsMetric,
+    /// The service has no sample.
+    FailedGetExternalMetric,
+}
+
+impl MetricSource {
+    /// Which metric.
+    pub fn metric(&self) -> Metric {
+        match self {
+            Self::Pods(source) => source.metric,
+            Self::External(source) => source.metric,
+        }
+    }
+
+    /// Its target, in the metric's own unit.
+    pub fn target(&self) -> f64 {
+        match self {
+            Self::Pods(source) => source.average_value,
+            Self::External(source) => source.value.or(source.average_value).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it can be read without a pod.
+    pub fn sees_zero(&self) -> bool {
+        matches!(self, Self::External(_))
+    }
+
+    /// What it proposes for a service.
+    pub fn propose(
+        &self,
+        service: &ServiceSeen,
+        scale: Scale,
+        tolerances: Tolerances,
+    ) -> Result<Proposal, MetricFailure> {
+        match self {
+            Self::Pods(source) => {
+                let usage = pod_usage(source.metric, service);
+                from_pods_average(scale.spec, usage, to_milli(source.average_value), tolerances)
+                    .map_err(|NoMetrics| MetricFailure::FailedGetPodsMetric)
+            }
+            Self::External(source) => source.propose(service, scale, tolerances),
+        }
+    }
+
+    /// Checks what types cannot.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        match self {
+            Self::Pods(source) => source.validate().map_err(|error| error.inside("pods")),
+            Self::External(source) => source.validate().map_err(|error| error.inside("external")),
+        }
+    }
+}
+
+impl PodsMetric {
+    fn validate(&self) -> Result<(), Invalid> {
+        let name = metric_name(self.metric);
+        ensure(of_pods(self.metric), "metric", name, "a metric of pods, such as `concurrency`")?;
+        ensure_target("average-value", self.average_value)
+    }
+}
+
+impl ExternalMetric {
+    fn propose(
+        &self,
+        service: &ServiceSeen,
+        scale: Scale,
+        tolerances: Tolerances,
+    ) -> Result<Proposal, MetricFailure> {
+        let sample = service.sample(self.metric).ok_or(MetricFailure::FailedGetExternalMetric)?;
+        let value = sample_milli(sample.value);
+        Ok(match self.value {
+            Some(target) => {
+                let ready = service.replicas.ready;
+                from_value(scale.spec, ready, value, to_milli(target), tolerances)
+            }
+            None => from_average_value(scale.status, value, to_milli(self.target()), tolerances),
+        })
+    }
+
+    fn target(&self) -> f64 {
+        self.average_value.unwrap_or_default()
+    }
+
+    fn validate(&self) -> Result<(), Invalid> {
+        ensure_of_service(self.metric)?;
+        match (self.value, self.average_value) {
+            (Some(target), None) => ensure_target("value", target),
+            (None, Some(target)) => ensure_target("average-value", target),
+            (Some(_), Some(_)) => {
+                Err(Invalid::new("average-value", "a target beside `value`", "one of the two"))
+            }
+            (None, None) => {
+                Err(Invalid::new("average-value", "nothing", "a target here or in `value`"))
+            }
+        }
+    }
+}
+
+/// Fails for a metric that only pods have.
+pub(crate) fn ensure_of_service(metric: Metric) -> Result<(), Invalid> {
+    let expected = "a metric of the service, such as `queue-length`";
+    ensure(!of_pods(metric), "metric", metric_name(metric), expected)
+}
+
+/// Targets are whole thousandths, as Kubernetes quantities are.
+fn ensure_target(key: &str, target: f64) -> Result<(), Invalid> {
+    ensure_positive(key, target)?;
+    ensure(target >= 0.001, key, target, "at least 0.001")
+}
+
+/// The pods of a service by what is known of them: terminating ones are left out, a pod whose container does
+/// not run yet is unready, one without a sample is missing, the rest count, ready or not.
+fn pod_usage(metric: Metric, service: &ServiceSeen) -> PodUsage {
+    let mut usage = PodUsage::default();
+    for pod in service.pods.iter().filter(|pod| pod.stage != PodStage::Draining) {
+        if is_phase_pending(pod) {
+            usage.unready += 1;
+        } else if let Some(sample) = pod.sample(metric) {
+            usage.ready += 1;
+            usage.usage_milli = usage.usage_milli.saturating_add(sample_milli(sample.value));
+        } else {
+            usage.missing += 1;
+        }
+    }
+    usage
+}
+
+/// Kubernetes calls a pod `Pending` until its container runs, image pull included.
+fn is_phase_pending(pod: &PodSeen) -> bool {
+    matches!(pod.stage, PodStage::Pending | PodStage::Pulling)
+}
+
+/// A sample in thousandths, cut off as prometheus-adapter does.
+#[expect(clippy::cast_possible_truncation, reason = "saturates at the ends of 64 bits")]
+pub(crate) fn sample_milli(value: f64) -> i64 {
+    (value * 1000.0) as i64
+}
+
+/// A target in thousandths; users write decimal numbers, which binary fractions only come near.
+#[expect(clippy::cast_possible_truncation, reason = "saturates at the ends of 64 bits")]
+pub(crate) fn to_milli(value: f64) -> i64 {
+    (value * 1000.0).round() as i64
+}
+
+/// Thousandths back in the metric's own unit, for reports.
+#[expect(clippy::cast_precision_loss, reason = "for reports")]
+pub(crate) fn from_milli(milli: i64) -> f64 {
+    milli as f64 / 1000.0
+}
+
+fn of_pods(metric: Metric) -> bool {
+    match metric {
+        Metric::Concurrency | Metric::Running | Metric::Waiting | Metric::KvUse | Metric::Busy => {
+            true
+        }
+        Metric::GatewayQueue | Metric::QueueLength | Metric::InFlight | Metric::ArrivalRate => {
+            false
+        }
+    }
+}
+
+/// A metric's name, as settings write it.
+pub(crate) fn metric_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Concurrency => "concurrency",
+        Metric::Running => "running",
+        Metric::Waiting => "waiting",
+        Metric::KvUse => "kv-use",
+        Metric::Busy => "busy",
+        Metric::GatewayQueue => "gateway-queue",
+        Metric::QueueLength => "queue-length",
+        Metric::InFlight => "in-flight",
+        Metric::ArrivalRate => "arrival-rate",
+    }
+}

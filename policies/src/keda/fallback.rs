@@ -1,0 +1,79 @@
+//! What stands in for a trigger that cannot be read.
+
+use crate::Invalid;
+use crate::invalid::ensure;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// After more failures in a row than the threshold, the trigger reads as if this many replicas were needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Fallback {
+    /// Failures in a row that are only passed on.
+    pub failure_threshold: u32,
+    /// Replicas to ask for.
+    pub replicas: u32,
+    /// Whether the current count matters.
+    #[serde(default)]
+    pub behavior: FallbackBehavior,
+}
+
+/// How a fallback looks at the current count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FallbackBehavior {
+    /// Not at all.
+    #[default]
+    Static,
+    /// Keeps it.
+    CurrentReplicas,
+    /// Keeps it if it is higher than `replicas`.
+    CurrentReplicasIfHigher,
+    /// Keeps it if it is lower than `replicas`.
+    CurrentReplicasIfLower,
+}
+
+impl Fallback {
+    pub(super) fn validate(&self) -> Result<(), Invalid> {
+        ensure(self.replicas > 0, "replicas", self.replicas, "at least 1")
+    }
+
+    /// The replicas to ask for after `failures` in a row, if that is more than the threshold.
+    pub fn replicas_after(&self, failures: u32, current: u32) -> Option<u32> {
+        (failures > self.failure_threshold).then(|| self.replicas_beside(current))
+    }
+
+    fn replicas_beside(&self, current: u32) -> u32 {
+        match self.behavior {
+            FallbackBehavior::Static => self.replicas,
+            FallbackBehavior::CurrentReplicas => current,
+            FallbackBehavior::CurrentReplicasIfHigher => self.replicas.max(current),
+            FallbackBehavior::CurrentReplicasIfLower => self.replicas.min(current),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(behavior: FallbackBehavior, failures: u32, current: u32, expected: Option<u32>) {
+        let fallback = Fallback { failure_threshold: 3, replicas: 10, behavior };
+        assert_eq!(fallback.replicas_after(failures, current), expected);
+    }
+
+    #[test]
+    fn failures_up_to_the_threshold_are_passed_on() {
+        check(FallbackBehavior::Static, 3, 5, None);
+        check(FallbackBehavior::Static, 4, 5, Some(10));
+    }
+
+    #[test]
+    fn the_current_count_matters_as_told() {
+        check(FallbackBehavior::CurrentReplicas, 4, 5, Some(5));
+        check(FallbackBehavior::CurrentReplicasIfHigher, 4, 12, Some(12));
+        check(FallbackBehavior::CurrentReplicasIfHigher, 4, 5, Some(10));
+        check(FallbackBehavior::CurrentReplicasIfLower, 4, 5, Some(5));
+    }
+}
