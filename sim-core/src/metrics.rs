@@ -8,7 +8,10 @@ use std::collections::VecDeque;
 /// How many numbers one scrape reads at most.
 const WIDTH: usize = 5;
 
-/// Pod metrics, in the order of [`PodScrape`].
+/// Stands where a scrape could not tell: such a value enters no mean, and alone makes no sample.
+pub(crate) const NOT_MEASURED: f64 = f64::NAN;
+
+/// Pod metrics, in order.
 pub(crate) const POD_METRICS: [Metric; WIDTH] =
     [Metric::Concurrency, Metric::Running, Metric::Waiting, Metric::KvUse, Metric::Busy];
 
@@ -20,7 +23,9 @@ pub(crate) const SERVICE_METRICS: [Metric; 4] =
 #[derive(Debug, Default)]
 pub(crate) struct Scrapes {
     ring: VecDeque<(Instant, [f64; WIDTH])>,
+    /// How long the target had been busy at the last scrape.
     pub(crate) busy_before: contract::Micros,
+    /// The last scrape, or when there was first something to scrape.
     pub(crate) last: Instant,
 }
 
@@ -35,8 +40,8 @@ impl Scrapes {
         self.last = at;
     }
 
-    /// Writes what a reader sees at `now` into `samples`, one for each metric; leaves them empty when
-    /// nothing has reached the reader yet.
+    /// Writes what a reader sees at `now` into `samples`, one for each metric that was measured; leaves them
+    /// empty when nothing has reached the reader yet.
     pub(crate) fn read(
         &self,
         now: Instant,
@@ -50,15 +55,17 @@ impl Scrapes {
         let oldest = Instant(newest.0.saturating_sub(spec.window.0));
         let inside =
             |&&(at, _): &&(Instant, [f64; WIDTH])| at <= newest && (at > oldest || at == newest);
-        let mut sums = [0.0; WIDTH];
-        let mut count = 0.0;
+        let mut sums = [(0.0, 0.0); WIDTH];
         for (_, values) in self.ring.iter().filter(inside) {
-            count += 1.0;
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum += value;
+            for ((sum, count), value) in sums.iter_mut().zip(values) {
+                if value.is_finite() {
+                    *sum += value;
+                    *count += 1.0;
+                }
             }
         }
-        samples.extend(metrics.iter().zip(sums).map(|(&metric, sum)| Sample {
+        let measured = metrics.iter().zip(sums).filter(|&(_, (_, count))| count > 0.0);
+        samples.extend(measured.map(|(&metric, (sum, count))| Sample {
             metric,
             value: sum / count,
             at: newest,

@@ -2,7 +2,7 @@
 
 use super::pods::PodRef;
 use super::{CHECKED, Engine, Event, id};
-use crate::metrics::{POD_METRICS, SERVICE_METRICS};
+use crate::metrics::{NOT_MEASURED, POD_METRICS, SERVICE_METRICS};
 use crate::queue::Class;
 use contract::{Action, Instant, Micros, Observation, Plan, PoolId, ServiceId};
 
@@ -13,10 +13,22 @@ const LOOP_GAP: Micros = Micros::from_secs(1);
 impl Engine<'_> {
     /// A replica became ready: its exporter is scraped from now on, at a phase of its own.
     pub(super) fn first_scrape(&mut self, pod: PodRef) {
+        let phase = self.phase("scrape-phase", u64::from(pod.id.0));
+        let now = self.now;
+        self.pod_mut(pod).expect("the pod that became ready").scrapes.last = now;
+        self.queue.push(now + phase, Class::Scrape, Event::ScrapePod(pod));
+    }
+
+    /// The run begins: gateways are scraped from now on.
+    pub(super) fn book_first_service_scrape(&mut self, service: ServiceId) {
+        let phase = self.phase("service-scrape-phase", u64::from(service.0));
+        self.queue.push(self.now + phase, Class::Scrape, Event::ScrapeService(service));
+    }
+
+    fn phase(&self, purpose: &str, entity: u64) -> Micros {
         let interval = self.spec.metrics.scrape_interval;
-        let mut luck = self.spec.seed.stream("scrape-phase", u64::from(pod.id.0));
-        let phase = Micros::from_secs_f64(luck.unit() * interval.as_secs_f64());
-        self.queue.push(self.now + phase, Class::Scrape, Event::ScrapePod(pod));
+        let mut luck = self.spec.seed.stream(purpose, entity);
+        Micros::from_secs_f64(luck.unit() * interval.as_secs_f64())
     }
 
     /// Reads a replica's exporter.
@@ -29,11 +41,13 @@ impl Engine<'_> {
         };
         let (running, waiting) = (f64::from(server.running()), f64::from(server.waiting()));
         let busy = server.busy(now);
-        let elapsed = now.since(found.scrapes.last).as_secs_f64();
-        let share = (busy - found.scrapes.busy_before).as_secs_f64() / elapsed.max(1e-6);
-        let first = found.scrapes.last == Instant::ZERO;
-        let share = if first { f64::from(server.running().min(1)) } else { share.min(1.0) };
-        let values = [running + waiting, running, waiting, server.kv_use(now), share];
+        let elapsed = now.since(found.scrapes.last);
+        let share = if elapsed == Micros::ZERO {
+            NOT_MEASURED
+        } else {
+            (busy - found.scrapes.busy_before).as_secs_f64() / elapsed.as_secs_f64()
+        };
+        let values = [running + waiting, running, waiting, server.kv_use(now), share.min(1.0)];
         found.scrapes.push(now, values, &self.spec.metrics);
         found.scrapes.busy_before = busy;
         self.fingerprint.event(now, super::tag::SCRAPED, u64::from(pod.slot));
@@ -48,13 +62,15 @@ impl Engine<'_> {
         let waiting = self.waiting_inside(service);
         let runtime = &mut self.services[service.index()];
         let held = f64::from(runtime.gateway.held());
-        let arrived = runtime.score.counts.arrived;
-        let elapsed = now.since(runtime.last_scrape).as_secs_f64().max(1e-6);
-        let rate = (arrived - runtime.arrived_at_last_scrape) as f64 / elapsed;
-        runtime.arrived_at_last_scrape = arrived;
-        runtime.last_scrape = now;
+        let arrived = runtime.score.counts.arrived - runtime.arrived_at_last_scrape;
+        runtime.arrived_at_last_scrape = runtime.score.counts.arrived;
+        // A rate needs two scrapes.
+        let rate = runtime
+            .last_scrape
+            .replace(now)
+            .map_or(NOT_MEASURED, |last| arrived as f64 / now.since(last).as_secs_f64());
         let inside = f64::from(runtime.score.inside());
-        let values = [held, held + f64::from(waiting), inside, rate, 0.0];
+        let values = [held, held + f64::from(waiting), inside, rate, NOT_MEASURED];
         self.service_scrapes[service.index()].push(now, values, &self.spec.metrics);
         let interval = self.spec.metrics.scrape_interval;
         self.queue.push(now + interval, Class::Scrape, Event::ScrapeService(service));
@@ -62,9 +78,9 @@ impl Engine<'_> {
 
     /// Requests that wait inside the replicas of a service.
     pub(super) fn waiting_inside(&self, service: ServiceId) -> u32 {
-        let of = |pod: &Option<super::Pod>| pod.as_ref().is_some_and(|pod| pod.service == service);
-        let servers = self.pods.iter().zip(&self.servers).filter(|(pod, _)| of(pod));
-        servers.filter_map(|(_, server)| server.as_ref()).map(super::Server::waiting).sum()
+        let slots = self.services[service.index()].slots.iter();
+        let servers = slots.filter_map(|slot| self.servers[*slot as usize].as_ref());
+        servers.map(super::Server::waiting).sum()
     }
 
     /// Asks one policy, and carries out what it asks for.
@@ -89,16 +105,18 @@ impl Engine<'_> {
         policy.decide(&seen, &mut plan);
         self.recorder.turn(policy.name(), &seen, &plan);
         let cadence = policy.cadence();
+        self.controllers[controller as usize].last = Some(self.now);
         let acted = self.carry_out(&plan);
         self.plan = plan;
         let soon = acted && cadence.on_unschedulable;
-        let wait = if soon { LOOP_GAP } else { cadence.every };
+        let wait = if soon { LOOP_GAP.min(cadence.every) } else { cadence.every };
         self.book_turn(controller, self.now + wait);
     }
 
     fn book_turn(&mut self, controller: u32, at: Instant) {
         let entry = &mut self.controllers[controller as usize];
         entry.generation += 1;
+        entry.next = at;
         let generation = entry.generation;
         self.queue.push(at, Class::Turn, Event::Turn { controller, generation });
     }
@@ -111,11 +129,14 @@ impl Engine<'_> {
         }
     }
 
-    /// A pod became unschedulable: controllers that wait for that are asked now.
+    /// A pod became unschedulable: controllers that wait for that are asked as soon as their loop is free.
     pub(super) fn wake_controllers(&mut self) {
         for place in 0..self.controllers.len() {
-            if self.controllers[place].policy.cadence().on_unschedulable {
-                self.book_turn(id(place), self.now);
+            let controller = &self.controllers[place];
+            let free = controller.last.map_or(Instant::ZERO, |last| last + LOOP_GAP);
+            let at = free.max(self.now);
+            if controller.policy.cadence().on_unschedulable && at < controller.next {
+                self.book_turn(id(place), at);
             }
         }
     }
@@ -126,10 +147,10 @@ impl Engine<'_> {
         for (scrapes, seen) in self.service_scrapes.iter().zip(&mut self.services_seen) {
             scrapes.read(now, &SERVICE_METRICS, spec, &mut seen.samples);
         }
-        for pod in self.pods.iter().flatten() {
-            let seen = &mut self.services_seen[pod.service.index()];
-            if let Some(place) = super::pod_place(seen, pod.id) {
-                pod.scrapes.read(now, &POD_METRICS, spec, &mut seen.pods[place].samples);
+        for (service, seen) in self.services.iter().zip(&mut self.services_seen) {
+            for (slot, pod_seen) in service.slots.iter().zip(&mut seen.pods) {
+                let pod = self.pods[*slot as usize].as_ref().expect("listed pods live");
+                pod.scrapes.read(now, &POD_METRICS, spec, &mut pod_seen.samples);
             }
         }
     }
@@ -158,14 +179,15 @@ impl Engine<'_> {
         let place = service.index();
         let seen = &mut self.services_seen[place];
         let before = std::mem::replace(&mut seen.replicas_wanted, replicas);
-        let tally = &mut self.tallies[place];
-        tally.wanted_peak = tally.wanted_peak.max(replicas);
+        self.tallies[place].wanted(replicas);
+        let runtime = &mut self.services[place];
         if replicas > before {
             let newest = seen.samples.iter().map(|sample| sample.at).max().unwrap_or(self.now);
-            self.services[place].causes.decided(newest, self.now);
+            runtime.causes.decided(newest, self.now);
         }
-        self.actuations += 1;
-        let mut luck = self.spec.seed.stream("actuation", self.actuations);
+        let entity = u64::from(service.0) << 40 | runtime.actuations;
+        runtime.actuations += 1;
+        let mut luck = self.spec.seed.stream("actuation", entity);
         let wait = self.spec.control.actuation.draw(&mut luck);
         self.queue.push(self.now + wait, Class::Stage, Event::Reconcile(service));
         self.update_cause(service);

@@ -1,14 +1,21 @@
 //! The engine: takes what happens next, lets it happen, until nothing is left to happen.
 //!
-//! The parts by file: `requests` (gateway, replicas, clients), `pods` (a replica's life), `scheduler`,
-//! `nodes` (a node's life), `control` (metrics, policies, actions), `finish` (figures).
+//! The parts by file: `setup` (time zero), `requests` and `clients` (through the gateway into a replica and
+//! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler`, `nodes` (a node's life), `control`
+//! (metrics, policies, actions), `causes` (blame), `tally` and `finish` (figures).
 
+mod causes;
+mod clients;
 mod control;
 mod finish;
 mod nodes;
 mod pods;
+mod replicas;
 mod requests;
 mod scheduler;
+mod setup;
+mod startup;
+mod tally;
 
 use crate::fingerprint::Fingerprint;
 use crate::fleet::Fleet;
@@ -26,6 +33,8 @@ use contract::{
     Instant, NodeId, NodeStage, PendingPod, Plan, PodId, PodStage, Policy, ServiceId, ServiceSeen,
 };
 use pods::{Pod, PodRef};
+use scheduler::Scheduler;
+use tally::Tally;
 
 pub use crate::service::Histograms;
 
@@ -73,7 +82,8 @@ pub struct Outcome {
 /// When a source fails or goes back in time. Nothing of such a run is given back.
 ///
 /// # Panics
-/// When a checker finds a broken invariant, or `sources` does not match the services.
+/// When a checker finds a broken invariant, when `sources` does not match the services, or when something in
+/// `spec` that must pass between two events is zero.
 pub fn run(
     spec: RunSpec,
     sources: Vec<Box<dyn ArrivalSource>>,
@@ -94,8 +104,8 @@ const CHECKED: bool = cfg!(debug_assertions);
 enum Event {
     /// Make the pods match `spec.replicas`.
     Reconcile(ServiceId),
-    /// Look for a node for a pod.
-    Schedule(PodRef),
+    /// An attempt to place a pod is due.
+    Schedule,
     /// Look again at pods that have been unschedulable for long.
     Flush,
     /// A timed stage of a pod is over.
@@ -140,25 +150,34 @@ struct Controller {
     policy: Box<dyn Policy>,
     /// Turns of older generations in the queue are void.
     generation: u32,
+    /// When its next turn is.
+    next: Instant,
+    /// When its last turn was.
+    last: Option<Instant>,
 }
 
 struct Engine<'a> {
     spec: RunSpec,
     now: Instant,
     queue: EventQueue<Event>,
+    /// When replicas change by themselves, by pod slot.
     wakes: Wakes,
+    /// When requests arrive, by service.
+    arrivals: Wakes,
+    /// When clients lose patience, by service.
+    timeouts: Wakes,
     fleet: Fleet,
     services: Vec<Service>,
     services_seen: Vec<ServiceSeen>,
     service_scrapes: Vec<Scrapes>,
+    /// Oldest first.
     pending: Vec<PendingPod>,
+    scheduler: Scheduler,
     pods: Vec<Option<Pod>>,
     free_slots: Vec<u32>,
     /// The inside of ready replicas, by pod slot; apart from `pods` because every request touches it.
     servers: Vec<Option<Server>>,
     made_pods: u32,
-    /// Times that a replica count was written: names the luck of the next one.
-    actuations: u64,
     controllers: Vec<Controller>,
     recorder: &'a mut dyn Recorder,
     plan: Plan,
@@ -167,20 +186,6 @@ struct Engine<'a> {
     happened: Vec<llm::Event>,
     tallies: Vec<Tally>,
     past_horizon: bool,
-}
-
-/// Replica statistics of a service.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    ready_integral: u128,
-    ready_since: Instant,
-    ready_peak: u32,
-    wanted_peak: u32,
-    created: u64,
-    starts: u64,
-    start_sum: u128,
-    start_max: u64,
-    preemptions: u64,
 }
 
 impl Engine<'_> {
@@ -194,8 +199,8 @@ impl Engine<'_> {
             match class {
                 Next::Wake => self.wake(),
                 Next::Queue => self.happen(),
-                Next::Arrival(service) => self.arrive(service)?,
-                Next::Timeout(service) => self.time_out(service),
+                Next::Arrival => self.arrive(self.arrivals.slot() as usize)?,
+                Next::Timeout => self.time_out(self.timeouts.slot() as usize),
             }
         }
         Ok(())
@@ -215,24 +220,17 @@ impl Engine<'_> {
     }
 
     fn next_time(&self) -> Option<(Instant, Next)> {
-        let wake = self.wakes.at();
-        let mut best = (wake, Class::Completion, Next::Wake);
+        let mut best = (self.wakes.at(), Class::Completion, Next::Wake);
         if let Some((at, class)) = self.queue.peek()
             && (at, class) < (best.0, best.1)
         {
             best = (at, class, Next::Queue);
         }
-        for (place, service) in self.services.iter().enumerate() {
-            if let Some(arrival) = &service.next
-                && (arrival.at, Class::Arrival) < (best.0, best.1)
-            {
-                best = (arrival.at, Class::Arrival, Next::Arrival(place));
-            }
-            if let Some(timeout) = service.timeouts.front()
-                && (timeout.at, Class::Timeout) < (best.0, best.1)
-            {
-                best = (timeout.at, Class::Timeout, Next::Timeout(place));
-            }
+        if (self.arrivals.at(), Class::Arrival) < (best.0, best.1) {
+            best = (self.arrivals.at(), Class::Arrival, Next::Arrival);
+        }
+        if (self.timeouts.at(), Class::Timeout) < (best.0, best.1) {
+            best = (self.timeouts.at(), Class::Timeout, Next::Timeout);
         }
         (best.0 < Instant::FAR).then_some((best.0, best.2))
     }
@@ -240,8 +238,8 @@ impl Engine<'_> {
     fn happen(&mut self) {
         let Some((_, event)) = self.queue.pop() else { return };
         match event {
-            Event::Reconcile(service) => self.reconcile(service),
-            Event::Schedule(pod) => self.schedule(pod),
+            Event::Reconcile(service) => self.actuate(service),
+            Event::Schedule => self.schedule(),
             Event::Flush => self.flush_unschedulable(),
             Event::PodStageOver(pod, stage) => self.pod_stage_over(pod, stage),
             Event::GraceOver(pod) => self.grace_over(pod),
@@ -266,8 +264,8 @@ impl Engine<'_> {
 enum Next {
     Wake,
     Queue,
-    Arrival(usize),
-    Timeout(usize),
+    Arrival,
+    Timeout,
 }
 
 /// Tags of the fingerprint, one a kind of event.

@@ -1,8 +1,9 @@
 //! A node's life: requested, launched, booted, registered, accelerator, ready, draining, gone.
 
+use super::pods::PodRef;
 use super::{Engine, Event, PipeKind, tag};
 use crate::queue::Class;
-use contract::{Instant, Micros, NodeId, NodeStage, PoolId, ServiceId};
+use contract::{Instant, Micros, NodeId, NodeStage, PoolId};
 
 impl Engine<'_> {
     /// Asks the cloud for a node.
@@ -56,21 +57,18 @@ impl Engine<'_> {
             self.queue.push(now + wait, Class::Stage, Event::NodeReaches(node, next));
         }
         self.update_causes();
-        if stage == NodeStage::Ready {
-            self.wake_unschedulable();
+        if stage >= NodeStage::AcceleratorStarting {
+            self.wake_unschedulable_for_node(node);
         }
     }
 
     /// A node that was there before the run began.
-    pub(super) fn initial_node(&mut self, pool: PoolId) -> NodeId {
-        let node = self.fleet.request(Instant::ZERO, pool);
-        let place = self.fleet.place(node).expect("just requested");
-        self.fleet.enter(place, Instant::ZERO, NodeStage::Ready);
-        self.fleet.launched -= 1;
+    pub(super) fn initial_node(&mut self, pool: PoolId) {
+        let node = self.fleet.initial(pool);
+        let place = self.fleet.place(node).expect("just made");
         if let Some(life) = self.fleet.state[place].luck.spot_life {
             self.queue.push(Instant::ZERO + life, Class::Stage, Event::ReclaimNotice(node));
         }
-        node
     }
 
     /// Keeps new pods off a node, or lets them on again.
@@ -79,7 +77,7 @@ impl Engine<'_> {
         if self.fleet.seen[place].stage <= NodeStage::Ready {
             self.fleet.seen[place].cordoned = cordoned;
             if !cordoned {
-                self.wake_unschedulable();
+                self.wake_unschedulable_for_node(node);
             }
         }
     }
@@ -92,22 +90,16 @@ impl Engine<'_> {
         }
         self.fleet.seen[place].cordoned = true;
         self.fleet.give_back(place);
-        if self.fleet.seen[place].stage < NodeStage::Ready {
+        if self.fleet.seen[place].pods.is_empty() {
             self.terminate_node(place);
             return;
         }
         self.fleet.enter(place, self.now, NodeStage::Draining);
         self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xfd);
-        let pods: Vec<_> = self.fleet.seen[place].pods.iter().map(|pod| pod.id).collect();
-        for pod in pods {
-            if let Some(pod) = self.slot_of(pod) {
-                self.terminate_pod(pod);
-            }
+        for pod in self.pods_on(place) {
+            self.terminate_pod(pod);
         }
         self.reconcile_all();
-        if let Some(place) = self.fleet.place(node) {
-            self.node_lost_a_pod(place);
-        }
     }
 
     /// Deletes a node at once; its pods lose what they were doing.
@@ -118,22 +110,14 @@ impl Engine<'_> {
         }
         self.fleet.seen[place].cordoned = true;
         self.fleet.give_back(place);
-        if self.fleet.seen[place].stage == NodeStage::Requested {
-            self.terminate_node(place);
-            return;
-        }
-        // From here on nothing terminates it a second time.
-        self.fleet.enter(place, self.now, NodeStage::Terminating);
-        let pods: Vec<_> = self.fleet.seen[place].pods.iter().map(|pod| pod.id).collect();
-        for pod in pods {
-            if let Some(pod) = self.slot_of(pod) {
-                self.remove_pod(pod);
-            }
-        }
-        if let Some(place) = self.fleet.place(node) {
-            self.terminate_node(place);
-        }
+        self.terminate_node(place);
         self.reconcile_all();
+    }
+
+    /// The pods on a node, oldest first.
+    fn pods_on(&self, place: usize) -> Vec<PodRef> {
+        let pods = self.fleet.seen[place].pods.iter();
+        pods.filter_map(|pod| self.pod_ref(pod.service, pod.id)).collect()
     }
 
     /// A draining node without pods has nothing to wait for.
@@ -144,20 +128,26 @@ impl Engine<'_> {
         }
     }
 
+    /// Shuts an instance down, with whatever still runs on it.
     fn terminate_node(&mut self, place: usize) {
         let node = self.fleet.seen[place].id;
-        let wait = match self.fleet.seen[place].stage {
+        self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xfc);
+        if self.fleet.seen[place].stage == NodeStage::Requested {
             // A launch that was called back never becomes an instance.
-            NodeStage::Requested => Micros::ZERO,
-            _ => self.fleet.state[place].luck.terminate,
-        };
-        if wait == Micros::ZERO && self.fleet.seen[place].stage == NodeStage::Requested {
             self.fleet.remove(self.now, place);
         } else {
-            self.fleet.enter(place, self.now, NodeStage::Terminating);
+            let wait = self.fleet.state[place].luck.terminate;
             self.queue.push(self.now + wait, Class::Stage, Event::NodeGone(node));
+            // The stage first: from here on nothing terminates it a second time.
+            self.fleet.enter(place, self.now, NodeStage::Terminating);
+            let pods = self.pods_on(place);
+            for &pod in &pods {
+                self.leave_gateway(pod);
+            }
+            for pod in pods {
+                self.remove_pod(pod);
+            }
         }
-        self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xfc);
         self.update_causes();
     }
 
@@ -175,23 +165,17 @@ impl Engine<'_> {
         if self.fleet.seen[place].stage == NodeStage::Terminating {
             return;
         }
-        self.fleet.reclaimed += 1;
+        self.fleet.count_reclaim();
         let pool = self.fleet.seen[place].pool.index();
         let notice = self.fleet.specs[pool].spot.as_ref().map_or(Micros::ZERO, |spot| spot.notice);
         self.queue.push(self.now + notice, Class::Stage, Event::Reclaim(node));
         self.drain(node);
     }
 
-    /// The cloud takes a spot node, ready or not.
+    /// The cloud takes a spot node, whatever still runs on it; it does not wait for a shutdown.
     pub(super) fn reclaim(&mut self, node: NodeId) {
         self.delete(node);
-    }
-
-    /// Deployments replace pods that left with their node.
-    fn reconcile_all(&mut self) {
-        for place in 0..self.services.len() {
-            self.reconcile(ServiceId(super::id(place)));
-        }
+        self.node_gone(node);
     }
 
     /// Asks to be told when the next transfer on a pipe completes.

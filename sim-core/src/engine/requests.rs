@@ -1,13 +1,12 @@
-//! Requests: from the client through the gateway into a replica and back.
+//! Requests: through the gateway into a replica and back. What clients do when it takes too long is in `clients`.
 
 use super::{Engine, RunError, id, pull, tag};
 use crate::llm;
 use crate::outcome::Cause;
-use crate::queue::Class;
 use crate::server::Job;
-use crate::service::{Causes, Ending, Request, Timeout, Where};
-use crate::spec::{ServiceKind, TimeoutOn};
-use contract::{Instant, Micros, ServiceId};
+use crate::service::{CauseTrack, Causes, Ending, Request, Where};
+use crate::spec::ServiceKind;
+use contract::{Instant, Micros};
 
 impl Engine<'_> {
     /// The pending arrival of a service reaches its gateway.
@@ -17,11 +16,10 @@ impl Engine<'_> {
         let service = &mut self.services[place];
         let arrival = service.next.take().expect("an arrival was due");
         service.next = pull(service, horizon, arrival.at)?;
+        self.arrivals.set(id(place), service.next.map_or(Instant::FAR, |next| next.at));
         let work = match &service.spec.kind {
             ServiceKind::Llm { .. } => Micros::ZERO,
-            ServiceKind::Plain { service_time, .. } => {
-                service_time.draw(&mut service.service_times)
-            }
+            ServiceKind::Plain { service_time, .. } => service_time.draw(&mut service.work_luck),
         };
         service.score.arrived(now);
         let key = service.requests.insert(Request {
@@ -42,24 +40,32 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// A request reaches the gateway, for the first time or again.
+    /// A client's attempt reaches the gateway, its first or another.
     pub(super) fn attempt(&mut self, place: usize, key: u32) {
         let now = self.now;
         let service = &mut self.services[place];
         let attempt = service.requests.next_attempt();
-        let request = service.requests.get_mut(key);
-        request.attempt = attempt;
-        request.attempted = now;
-        request.started = Instant::FAR;
-        request.first_token = Instant::FAR;
+        service.requests.get_mut(key).attempt = attempt;
         service.score.counts.attempts += 1;
         if let Some(patience) = service.spec.gateway.timeout {
-            service.timeouts.push_back(Timeout { at: now + patience, key, attempt });
+            service.patience.begin(now, patience, key, attempt);
+            self.timeouts.set(id(place), service.patience.next());
         }
+        self.route(place, key);
+    }
+
+    /// The gateway finds a place for a request: in a replica, in its queue, or none.
+    pub(super) fn route(&mut self, place: usize, key: u32) {
+        let service = &mut self.services[place];
+        let request = service.requests.get_mut(key);
+        request.attempted = self.now;
+        request.started = Instant::FAR;
+        request.first_token = Instant::FAR;
         if service.gateway.ready() > 0 {
             self.send(place, key);
         } else if service.gateway.held() < service.spec.gateway.queue_limit {
-            service.requests.get_mut(key).place = Where::Held;
+            request.place = Where::Held;
+            let attempt = request.attempt;
             service.gateway.hold(key, attempt);
         } else {
             self.give_up_or_retry(place, key, Ending::Rejected);
@@ -70,8 +76,7 @@ impl Engine<'_> {
     fn send(&mut self, place: usize, key: u32) {
         let now = self.now;
         let service = &mut self.services[place];
-        service.gateway.scrape_until(now);
-        let slot = service.gateway.choose();
+        let slot = service.gateway.choose(now);
         let request = service.requests.get_mut(key);
         request.place = Where::Inside(slot);
         let job = Job { key, prompt: request.prompt, output: request.output, work: request.work };
@@ -87,24 +92,25 @@ impl Engine<'_> {
     /// Held requests go out as soon as a replica is ready.
     pub(super) fn release_held(&mut self, place: usize) {
         while self.services[place].gateway.ready() > 0 {
-            let Some((key, attempt)) = self.services[place].gateway.take_held() else { return };
-            let request = self.services[place].requests.get(key);
-            if request.place == Where::Held && request.attempt == attempt {
-                self.services[place].gateway.forget_one();
-                self.send(place, key);
-            }
+            let Some(key) = self.services[place].gateway.take_held() else { return };
+            self.send(place, key);
         }
     }
 
     /// A replica reached the end of a stretch of steps.
     pub(super) fn wake(&mut self) {
         let slot = self.wakes.slot();
-        let now = self.now;
-        let service = self.pods[slot as usize].as_ref().expect("only pods wake").service;
-        let place = service.index();
+        let place = self.pods[slot as usize].as_ref().expect("only pods wake").service.index();
+        self.catch_up(place, slot);
+        self.after_change(place, slot);
+        self.remove_if_drained(slot);
+    }
+
+    /// A replica lives on to now, and its requests learn what happened to them.
+    pub(super) fn catch_up(&mut self, place: usize, slot: u32) {
+        let Some(server) = self.servers[slot as usize].as_mut() else { return };
         let mut happened = std::mem::take(&mut self.happened);
-        let server = self.servers[slot as usize].as_mut().expect("only ready replicas wake");
-        server.advance(now, &mut happened);
+        server.advance(self.now, &mut happened);
         for event in happened.drain(..) {
             match event {
                 llm::Event::Started { key, at } => {
@@ -113,14 +119,12 @@ impl Engine<'_> {
                 }
                 llm::Event::FirstToken { key, at } => self.first_token(place, key, at),
                 llm::Event::Finished { key, at } => {
-                    debug_assert_eq!(at, now, "a replica wakes when a request finishes");
+                    debug_assert_eq!(at, self.now, "a replica wakes when a request finishes");
                     self.end(place, key, at, Ending::Completed);
                 }
             }
         }
         self.happened = happened;
-        self.after_change(place, slot);
-        self.remove_if_drained(slot);
     }
 
     fn first_token(&mut self, place: usize, key: u32, at: Instant) {
@@ -139,103 +143,27 @@ impl Engine<'_> {
         let Some(server) = self.servers[slot as usize].as_mut() else { return };
         self.wakes.set(slot, server.next_wake());
         let inside = server.running() + server.waiting();
-        let hint = self.pods[slot as usize].as_ref().map_or(0, |pod| pod.gateway_place);
-        self.services[place].gateway.note_load(slot, hint, inside);
-    }
-
-    /// A client's patience with an attempt is over, if the attempt still waits.
-    pub(super) fn time_out(&mut self, place: usize) {
-        let now = self.now;
-        let service = &mut self.services[place];
-        let timeout = service.timeouts.pop_front().expect("a time-out was due");
-        let request = service.requests.get(timeout.key);
-        let served = match service.spec.gateway.timeout_on {
-            TimeoutOn::FirstToken => request.first_token <= now,
-            TimeoutOn::Response => false,
-        };
-        if request.place == Where::Gone || request.attempt != timeout.attempt || served {
-            return;
-        }
-        match request.place {
-            Where::Held => service.gateway.forget_one(),
-            Where::Inside(slot) => {
-                let server =
-                    self.servers[slot as usize].as_mut().expect("requests are in live replicas");
-                server.abort(now, timeout.key);
-                self.after_change(place, slot);
-            }
-            Where::BackingOff | Where::Gone => return,
-        }
-        self.give_up_or_retry(place, timeout.key, Ending::TimedOut);
-    }
-
-    /// The client tries again after a while, or the request has failed.
-    fn give_up_or_retry(&mut self, place: usize, key: u32, ending: Ending) {
-        let now = self.now;
-        let service = &mut self.services[place];
-        let request = *service.requests.get(key);
-        if request.tries > service.spec.gateway.retries || self.past_horizon {
-            self.end(place, key, now, ending);
-            return;
-        }
-        let waits = service.earlier_waits.entry(key).or_default();
-        attempt_waits(&service.causes, &request, now, waits);
-        let doublings = (request.tries - 1).min(20);
-        let pause = Micros(service.spec.gateway.retry_backoff.0 << doublings);
-        waits.add(Cause::RetryBackoff, pause);
-        let request = service.requests.get_mut(key);
-        request.tries += 1;
-        request.place = Where::BackingOff;
-        let event =
-            super::Event::Retry { service: ServiceId(id(place)), key, attempt: request.attempt };
-        self.queue.push(now + pause, Class::Arrival, event);
-    }
-
-    /// A client tries again.
-    pub(super) fn retry(&mut self, service: ServiceId, key: u32, attempt: u32) {
-        let request = self.services[service.index()].requests.get(key);
-        if request.place == Where::BackingOff && request.attempt == attempt {
-            self.attempt(service.index(), key);
-        }
-    }
-
-    /// The replica of a request died; the gateway sends the request elsewhere.
-    pub(super) fn lose(&mut self, place: usize, key: u32) {
-        let now = self.now;
-        let service = &mut self.services[place];
-        service.score.counts.lost_with_replica += 1;
-        let request = *service.requests.get(key);
-        let waits = service.earlier_waits.entry(key).or_default();
-        attempt_waits(&service.causes, &request, now, waits);
-        self.attempt(place, key);
+        self.services[place].gateway.note_load(self.now, slot, inside);
     }
 
     /// A request ends, for good.
-    fn end(&mut self, place: usize, key: u32, at: Instant, ending: Ending) {
+    pub(super) fn end(&mut self, place: usize, key: u32, at: Instant, ending: Ending) {
         let service = &mut self.services[place];
         let request = *service.requests.get(key);
         assert!(request.place != Where::Gone, "a request ends once");
         service.requests.remove(key);
-        let missed = service.score.ended(at, &request, ending);
-        let earlier = if request.tries > 1 || missed || !service.earlier_waits.is_empty() {
-            service.earlier_waits.remove(&key)
-        } else {
-            None
-        };
+        if service.patience.forget_ended(&service.requests) {
+            self.timeouts.set(id(place), service.patience.next());
+        }
         self.fingerprint.event(at, tag::ENDED, u64::from(key) << 3 | ending as u64);
-        if missed {
-            let service = &mut self.services[place];
-            let mut waits = earlier.unwrap_or_default();
-            let ttft = request.first_token.since(request.arrived);
+        let earlier = service.earlier_waits.remove(&key);
+        if service.score.ended(at, &request, ending) {
             // Late with the first token: blame the wait for it. Late otherwise: blame all of it.
+            let ttft = request.first_token.since(request.arrived);
             let late_first = ending == Ending::Completed && service.score.is_late_ttft(ttft);
             let until = if late_first { request.first_token } else { at };
-            attempt_waits(&service.causes, &request, until, &mut waits);
-            if request.place == Where::BackingOff {
-                // The pause was booked whole when it began; what lies past the end was not waited for.
-                waits = Causes::default();
-                service.causes.cut(request.arrived, until, &mut waits);
-            }
+            let mut waits = earlier.unwrap_or_default();
+            add_waits(&service.causes, &request, until, &mut waits);
             assert_eq!(waits.total(), until.since(request.arrived), "blame sums to the wait");
             service.score.blame(&waits);
         }
@@ -243,24 +171,24 @@ impl Engine<'_> {
 
     /// The run is over: what is still inside has not finished.
     pub(super) fn end_all_unfinished(&mut self) {
-        let now = self.now;
+        for slot in 0..self.pods.len() {
+            if let Some(pod) = &self.pods[slot] {
+                self.catch_up(pod.service.index(), id(slot));
+            }
+        }
         for place in 0..self.services.len() {
             for key in self.services[place].requests.keys() {
-                self.end(place, key, now, Ending::Unfinished);
+                self.end(place, key, self.now, Ending::Unfinished);
             }
         }
     }
 }
 
-/// What the current attempt of a request waited for until `until`: in line along the track of causes,
-/// then its own steps.
-fn attempt_waits(
-    track: &crate::service::CauseTrack,
-    request: &Request,
-    until: Instant,
-    into: &mut Causes,
-) {
+/// What a request waited for from `attempted` until `until`: in line along the track of causes, then its own
+/// steps; or a client's pause, all of it.
+pub(super) fn add_waits(track: &CauseTrack, request: &Request, until: Instant, into: &mut Causes) {
     if request.place == Where::BackingOff {
+        into.add(Cause::RetryBackoff, until.since(request.attempted));
         return;
     }
     let in_line_until = request.started.min(until).max(request.attempted);

@@ -1,67 +1,92 @@
-//! kube-scheduler's queue: attempts, back-off, retry on events, flush. Where a pod fits is `placement`'s
+//! kube-scheduler's queues: attempts, back-off, retry on events, flush. Where a pod fits is `placement`'s
 //! business.
 
 use super::pods::PodRef;
 use super::{CHECKED, Engine, Event, id, pod_place};
 use crate::queue::Class;
-use contract::{Instant, Micros, NodeId, NodeStage, PlacedPod};
+use contract::{Instant, Micros, NodeId, NodeSeen, NodeStage, PlacedPod, PodSpec, ServiceId};
 use placement::{Candidate, Profile};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// Order among pods that the scheduler could try: priority, then age.
+pub(super) type Rank = (Reverse<i32>, PodRef);
+
+/// Pods without a node.
+#[derive(Debug, Default)]
+pub(super) struct Scheduler {
+    /// Pods whose attempt is booked, by when it takes place; the event for it says only that one is due.
+    booked: BTreeSet<(Instant, Rank)>,
+    /// Pods that fitted nowhere, until an event or the flush.
+    parked: BTreeSet<Rank>,
+}
 
 impl Engine<'_> {
-    /// Puts a pod into the active queue; its attempt comes when the scheduler has got to it.
-    pub(super) fn enqueue(&mut self, pod: PodRef, not_before: Instant) {
-        let place = pod.slot as usize;
-        if let Some(found) = self.pods[place].as_mut() {
-            found.parked = false;
-        }
-        let mut luck = self.spec.seed.stream("scheduling", u64::from(pod.id.0));
-        let attempt = self.spec.control.scheduling.draw(&mut luck);
-        self.queue.push(not_before.max(self.now) + attempt, Class::Stage, Event::Schedule(pod));
+    /// Books an attempt for a pod: after its back-off, when the scheduler has got to it.
+    pub(super) fn enqueue(&mut self, pod: PodRef) {
+        let Some(rank) = self.rank(pod) else { return };
+        let now = self.now;
+        let found = self.pod_mut(pod).expect("a pod with a rank");
+        let due = found.scheduling.retry_at.max(now) + found.attempt;
+        found.scheduling.due = Some(due);
+        self.scheduler.parked.remove(&rank);
+        self.scheduler.booked.insert((due, rank));
+        self.queue.push(due, Class::Stage, Event::Schedule);
     }
 
-    /// One attempt to place a pod.
-    pub(super) fn schedule(&mut self, pod: PodRef) {
-        let Some(found) = self.pod(pod) else { return };
-        if found.node.is_some() || found.parked {
+    /// A pod is bound or gone: the scheduler forgets it.
+    pub(super) fn leave_scheduler(&mut self, pod: PodRef) {
+        let Some(rank) = self.rank(pod) else { return };
+        let due = self.pod_mut(pod).and_then(|pod| pod.scheduling.due.take());
+        match due {
+            Some(due) => self.scheduler.booked.remove(&(due, rank)),
+            None => self.scheduler.parked.remove(&rank),
+        };
+    }
+
+    /// One attempt: of the pods that are due, the one with the highest priority, then the oldest.
+    pub(super) fn schedule(&mut self) {
+        let is_due = |&&(due, _): &&(Instant, Rank)| due <= self.now;
+        let Some(&(due, (priority, pod))) = self.scheduler.booked.first().filter(is_due) else {
             return;
-        }
+        };
+        self.scheduler.booked.remove(&(due, (priority, pod)));
+        self.pod_mut(pod).expect("booked pods live").scheduling.due = None;
         match self.best_node(pod) {
-            Some(node) => self.bind(pod, node),
+            Some(node) => {
+                self.assign(pod, node);
+                self.begin_start(pod);
+            }
             None => self.park(pod),
         }
     }
 
     fn best_node(&self, pod: PodRef) -> Option<NodeId> {
         let spec = &self.services[self.pod(pod)?.service.index()].spec.pod;
-        let ready = self.fleet.seen.iter().filter(|node| node.stage == NodeStage::Ready);
-        let candidates = ready.map(|node| {
-            let shape = &self.fleet.specs[node.pool.index()].shape;
-            let candidate = Candidate {
-                shape,
-                used: node.used,
-                pods: id(node.pods.len()),
-                cordoned: node.cordoned,
-            };
-            (node.id, candidate)
-        });
+        let open = self.fleet.seen.iter().filter(|node| accepts(node, spec));
+        let candidates = open.map(|node| (node.id, self.candidate(node)));
         placement::best(spec, candidates, &Profile::default())
     }
 
-    /// Binds a pod to a node, which begins to start it.
-    fn bind(&mut self, pod: PodRef, node: NodeId) {
-        self.assign(pod, node);
-        self.begin_start(pod);
+    fn candidate<'a>(&'a self, node: &'a NodeSeen) -> Candidate<'a> {
+        Candidate {
+            shape: &self.fleet.specs[node.pool.index()].shape,
+            used: node.used,
+            pods: id(node.pods.len()),
+            cordoned: node.cordoned,
+        }
     }
 
     /// Writes a pod's place into every table.
     fn assign(&mut self, pod: PodRef, node: NodeId) {
         let place = self.fleet.place(node).expect("the scheduler chose a live node");
         self.fleet.settle(place, self.now);
-        let found = self.pods[pod.slot as usize].as_mut().expect("the pod to bind");
+        self.leave_scheduler(pod);
+        self.forget_pending(pod.id);
+        let found = self.pod_mut(pod).expect("the pod to bind");
         found.node = Some(node);
         let service = found.service;
         let requests = self.services[service.index()].spec.pod.requests;
-        self.pending.retain(|pending| pending.id != pod.id);
         self.fleet.state[place].gpus_loading += requests.gpus;
         let seen = &mut self.fleet.seen[place];
         assert!(!seen.cordoned, "a cordoned or draining node gets no pods");
@@ -71,9 +96,8 @@ impl Engine<'_> {
             self.fleet.check();
         }
         let service_seen = &mut self.services_seen[service.index()];
-        if let Some(place) = pod_place(service_seen, pod.id) {
-            service_seen.pods[place].node = Some(node);
-        }
+        let place = pod_place(service_seen, pod.id).expect("policies see every pod");
+        service_seen.pods[place].node = Some(node);
     }
 
     /// A replica that served before the run began: on a node already, image and weights there. False if no
@@ -83,73 +107,94 @@ impl Engine<'_> {
         self.assign(pod, node);
         let service = self.pod(pod).expect("just made").service;
         let place = self.fleet.place(node).expect("just chosen");
-        let state = &mut self.fleet.state[place];
-        if !state.weights.contains(&service) {
-            state.weights.push(service);
-            state.images.push((service, true));
-        }
+        self.fleet.state[place].hold_from_the_start(service);
         self.become_ready(pod);
         true
     }
 
     /// No node fits: the pod is unschedulable, which is what node autoscalers look for.
     fn park(&mut self, pod: PodRef) {
-        let now = self.now;
-        let max = self.spec.control.backoff_max;
-        let Some(found) = self.pods[pod.slot as usize].as_mut() else { return };
-        found.parked = true;
-        found.tried_at = now;
-        found.retry_at = now + found.backoff;
-        found.backoff = Micros(found.backoff.0.saturating_mul(2)).min(max);
+        let (now, max) = (self.now, self.spec.control.backoff_max);
+        let Some(rank) = self.rank(pod) else { return };
+        let found = self.pod_mut(pod).expect("a pod with a rank");
+        let scheduling = &mut found.scheduling;
+        scheduling.tried_at = now;
+        scheduling.retry_at = now + scheduling.backoff;
+        scheduling.backoff = Micros(scheduling.backoff.0.saturating_mul(2)).min(max);
+        scheduling.has_room = false;
         let service = found.service;
-        let pending = self.pending.iter_mut().find(|pending| pending.id == pod.id);
-        let news = pending.is_some_and(|pending| {
-            let first = pending.unschedulable_since.is_none();
-            pending.unschedulable_since.get_or_insert(now);
-            first
-        });
+        self.scheduler.parked.insert(rank);
+        let place = self.pending.binary_search_by_key(&pod.id, |pending| pending.id);
+        let pending = &mut self.pending[place.expect("a pod without a node is pending")];
+        let is_news = pending.unschedulable_since.is_none();
+        pending.unschedulable_since.get_or_insert(now);
         self.update_cause(service);
-        if news {
+        if is_news {
             self.wake_controllers();
         }
     }
 
-    /// Something happened that may help: unschedulable pods are tried again, each after its back-off, by
-    /// priority, then age.
-    pub(super) fn wake_unschedulable(&mut self) {
-        let mut parked: Vec<_> = self
-            .pods
-            .iter()
-            .enumerate()
-            .filter_map(|(slot, pod)| pod.as_ref().map(|pod| (slot, pod)))
-            .filter(|(_, pod)| pod.parked)
-            .map(|(slot, pod)| {
-                let priority = self.services[pod.service.index()].spec.pod.priority;
-                (std::cmp::Reverse(priority), pod.id, id(slot), pod.retry_at)
-            })
-            .collect();
-        parked.sort_unstable();
-        for (_, pod, slot, retry_at) in parked {
-            self.enqueue(PodRef { slot, id: pod }, retry_at);
+    /// A node came up or was let on again: pods that it could hold when empty are tried again
+    /// (kube-scheduler's queueing hint of `NodeResourcesFit`).
+    pub(super) fn wake_unschedulable_for_node(&mut self, node: NodeId) {
+        let Some(place) = self.fleet.place(node) else { return };
+        let pool = self.fleet.seen[place].pool.index();
+        self.wake_waiting(node, |engine, service| engine.services[service.index()].pools[pool]);
+    }
+
+    /// A pod left a node: every unschedulable pod is tried again.
+    pub(super) fn wake_unschedulable(&mut self, node: NodeId) {
+        self.wake_waiting(node, |_, _| true);
+    }
+
+    /// Tries parked pods again, each after its back-off, and notes for whom there is room on the node that
+    /// changed.
+    fn wake_waiting(&mut self, node: NodeId, concerns: impl Fn(&Self, ServiceId) -> bool) {
+        let parked = self.scheduler.parked.iter().map(|&(_, pod)| (pod, true));
+        let booked = self.scheduler.booked.iter().map(|&(_, (_, pod))| (pod, false));
+        for (pod, is_parked) in parked.chain(booked).collect::<Vec<_>>() {
+            let service = self.pod(pod).expect("waiting pods live").service;
+            if !concerns(self, service) {
+                continue;
+            }
+            if self.has_room(node, service) {
+                self.pod_mut(pod).expect("waiting pods live").scheduling.has_room = true;
+            }
+            if is_parked {
+                self.enqueue(pod);
+            }
+            self.update_cause(service);
         }
+    }
+
+    fn has_room(&self, node: NodeId, service: ServiceId) -> bool {
+        let spec = &self.services[service.index()].spec.pod;
+        let node = self.fleet.place(node).map(|place| &self.fleet.seen[place]);
+        let open = node.filter(|node| accepts(node, spec));
+        let candidate = open.map(|node| (node.id, self.candidate(node)));
+        placement::best(spec, candidate.into_iter(), &Profile::default()).is_some()
     }
 
     /// Pods that no event has helped for long are tried again all the same.
     pub(super) fn flush_unschedulable(&mut self) {
         let limit = self.spec.control.unschedulable_flush;
-        let now = self.now;
-        let stale: Vec<_> = self
-            .pods
-            .iter()
-            .enumerate()
-            .filter_map(|(slot, pod)| pod.as_ref().map(|pod| (id(slot), pod)))
-            // Strictly more than the limit since it was last tried.
-            .filter(|(_, pod)| pod.parked && now.since(pod.tried_at) > limit)
-            .map(|(slot, pod)| PodRef { slot, id: pod.id })
-            .collect();
-        for pod in stale {
-            self.enqueue(pod, now);
+        let parked: Vec<_> = self.scheduler.parked.iter().map(|&(_, pod)| pod).collect();
+        for pod in parked {
+            let tried_at = self.pod(pod).expect("parked pods live").scheduling.tried_at;
+            // Strictly more than the limit, as in kube-scheduler.
+            if self.now.since(tried_at) > limit {
+                self.enqueue(pod);
+            }
         }
-        self.queue.push(now + self.spec.control.flush_interval, Class::Stage, Event::Flush);
+        self.queue.push(self.now + self.spec.control.flush_interval, Class::Stage, Event::Flush);
+    }
+}
+
+/// Whether a node is up far enough for a pod: without its accelerator it takes pods that need none.
+fn accepts(node: &NodeSeen, pod: &PodSpec) -> bool {
+    match node.stage {
+        NodeStage::Ready => true,
+        NodeStage::AcceleratorStarting => pod.requests.gpus == 0,
+        _ => false,
     }
 }

@@ -64,7 +64,9 @@ impl Ledger {
     /// A node begins to cost money.
     pub(crate) fn node_up(&mut self, pool: PoolId) {
         self.nodes_up += 1;
-        self.nodes_peak = self.nodes_peak.max(self.nodes_up);
+        if !self.closed {
+            self.nodes_peak = self.nodes_peak.max(self.nodes_up);
+        }
         self.rate[pool.index()] += 1;
     }
 
@@ -119,6 +121,11 @@ impl Ledger {
         assert!(now <= self.horizon, "the books close at the horizon at the latest");
         self.closed = true;
         self.check();
+    }
+
+    /// Whether the run that is counted is over.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Nodes that cost money now.

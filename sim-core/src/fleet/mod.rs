@@ -3,6 +3,7 @@
 mod ledger;
 mod node;
 mod pipe;
+mod starts;
 
 use crate::random::Seed;
 use crate::spec::PoolSpec;
@@ -12,6 +13,8 @@ use contract::{
 };
 pub(crate) use ledger::Ledger;
 pub(crate) use node::{NodeLuck, NodeState};
+pub(crate) use starts::Start;
+use starts::Starts;
 
 /// All nodes. `seen` is what policies see; `state` lies beside it, index by index.
 pub(crate) struct Fleet {
@@ -23,6 +26,10 @@ pub(crate) struct Fleet {
     seed: Seed,
     made: u32,
     made_in_pool: Vec<u64>,
+    /// Nodes that take from the cloud's stock, by pool and zone.
+    stock_taken: Vec<Vec<u32>>,
+    /// By pool.
+    starts: Vec<Starts>,
     pub(crate) launched: u64,
     pub(crate) launch_failures: u64,
     pub(crate) reclaimed: u64,
@@ -34,6 +41,8 @@ impl Fleet {
         let pools = specs.iter().enumerate().map(|(place, spec)| pool_seen(place, spec)).collect();
         let ledger = Ledger::new(&specs, horizon);
         let made_in_pool = vec![0; specs.len()];
+        let stock_taken = specs.iter().map(|spec| vec![0; spec.zones.len()]).collect();
+        let starts = vec![Starts::default(); specs.len()];
         Self {
             specs,
             pools,
@@ -43,6 +52,8 @@ impl Fleet {
             seed,
             made: 0,
             made_in_pool,
+            stock_taken,
+            starts,
             launched: 0,
             launch_failures: 0,
             reclaimed: 0,
@@ -52,24 +63,56 @@ impl Fleet {
     /// Asks the cloud for one more node of a pool. Its luck depends on the pool and on how many were asked
     /// for before, not on when: two policies meet the same.
     pub(crate) fn request(&mut self, now: Instant, pool: PoolId) -> NodeId {
+        let (turn, mut luck) = self.next_luck(pool);
+        let zone = self.zone_with_stock(pool, turn);
+        if zone.is_none() {
+            luck.failure = Some(LaunchFailureKind::StockOut);
+        }
+        self.starts[pool.index()].requested(luck.failure.is_some());
+        self.insert(now, pool, luck, turn, zone)
+    }
+
+    /// A node that was there before the run began.
+    pub(crate) fn initial(&mut self, pool: PoolId) -> NodeId {
+        let (turn, mut luck) = self.next_luck(pool);
+        luck.failure = None;
+        let zone = self.zone_with_stock(pool, turn);
+        let id = self.insert(Instant::ZERO, pool, luck, turn, zone);
+        let place = self.place(id).expect("just inserted");
+        self.seen[place].stage = NodeStage::Ready;
+        self.begin_billing(place, Instant::ZERO);
+        id
+    }
+
+    /// Which zone's turn it is, and the luck of the pool's next node.
+    fn next_luck(&mut self, pool: PoolId) -> (usize, NodeLuck) {
         let spec = &self.specs[pool.index()];
         let ordinal = self.made_in_pool[pool.index()];
         self.made_in_pool[pool.index()] += 1;
         let turn = usize::try_from(ordinal).expect("fewer nodes than addresses") % spec.zones.len();
         let entity = u64::from(pool.0) << 40 | ordinal;
-        let mut luck = NodeLuck::draw(spec, &mut self.seed.stream("node", entity));
-        let zone = self.zone_with_stock(pool, turn);
-        let zone_name = spec.zones[zone.unwrap_or(turn)].name.clone();
-        if zone.is_none() {
-            luck.failure = Some(LaunchFailureKind::StockOut);
-        }
+        (turn, NodeLuck::draw(spec, &mut self.seed.stream("node", entity)))
+    }
+
+    fn insert(
+        &mut self,
+        now: Instant,
+        pool: PoolId,
+        luck: NodeLuck,
+        turn: usize,
+        stock_of: Option<usize>,
+    ) -> NodeId {
+        let spec = &self.specs[pool.index()];
         let id = NodeId(self.made);
         self.made += 1;
         self.pools[pool.index()].target += 1;
+        if let Some(zone) = stock_of {
+            self.stock_taken[pool.index()][zone] += 1;
+        }
         self.seen.push(NodeSeen {
             id,
             pool,
-            zone: zone_name,
+            zone: spec.zones[stock_of.unwrap_or(turn)].name.clone(),
             stage: NodeStage::Requested,
             since: now,
             created: now,
@@ -77,21 +120,15 @@ impl Fleet {
             cordoned: false,
             pods: Vec::new(),
         });
-        self.state.push(NodeState::new(spec, luck, zone.unwrap_or(turn)));
+        self.state.push(NodeState::new(spec, luck, stock_of));
         id
     }
 
     /// The first zone from `turn` on that has something left.
     fn zone_with_stock(&self, pool: PoolId, turn: usize) -> Option<usize> {
         let zones = &self.specs[pool.index()].zones;
-        let taken = |zone: usize| {
-            let here = |place: &usize| {
-                self.seen[*place].pool == pool && self.state[*place].holds_stock_of(zone)
-            };
-            (0..self.seen.len()).filter(here).count()
-        };
-        let has_stock =
-            |zone: &usize| zones[*zone].stock.is_none_or(|stock| taken(*zone) < stock as usize);
+        let taken = &self.stock_taken[pool.index()];
+        let has_stock = |zone: &usize| zones[*zone].stock.is_none_or(|stock| taken[*zone] < stock);
         (0..zones.len()).map(|step| (turn + step) % zones.len()).find(has_stock)
     }
 
@@ -103,15 +140,21 @@ impl Fleet {
     /// A node passes to another stage.
     pub(crate) fn enter(&mut self, place: usize, now: Instant, stage: NodeStage) {
         self.settle(place, now);
-        let was = self.seen[place].stage;
-        if was == NodeStage::Requested {
-            self.launched += 1;
-            self.ledger.node_up(self.seen[place].pool);
-            self.state[place].alive_since = Some(now);
-            self.state[place].settled = now;
-        }
-        self.seen[place].stage = stage;
+        let was = std::mem::replace(&mut self.seen[place].stage, stage);
         self.seen[place].since = now;
+        self.starts[self.seen[place].pool.index()].moved(was, Some(stage));
+        if was == NodeStage::Requested {
+            self.begin_billing(place, now);
+            if !self.ledger.is_closed() {
+                self.launched += 1;
+            }
+        }
+    }
+
+    fn begin_billing(&mut self, place: usize, now: Instant) {
+        self.ledger.node_up(self.seen[place].pool);
+        self.state[place].alive_since = Some(now);
+        self.state[place].settled = now;
     }
 
     /// A node counts no longer towards its pool's target: drained, deleted, reclaimed, failed.
@@ -123,7 +166,9 @@ impl Fleet {
 
     /// A launch came to nothing.
     pub(crate) fn fail(&mut self, now: Instant, place: usize, kind: LaunchFailureKind) {
-        self.launch_failures += 1;
+        if !self.ledger.is_closed() {
+            self.launch_failures += 1;
+        }
         self.give_back(place);
         let pool = &mut self.pools[self.seen[place].pool.index()];
         let count = pool.failure.map_or(0, |failure| failure.count) + 1;
@@ -138,6 +183,15 @@ impl Fleet {
         self.give_back(place);
         let node = self.seen.remove(place);
         let state = self.state.remove(place);
+        let pool = node.pool.index();
+        if let Some(zone) = state.stock_of {
+            self.stock_taken[pool][zone] -= 1;
+        }
+        if node.stage == NodeStage::Requested && state.luck.failure.is_some() {
+            self.starts[pool].doomed_left();
+        } else {
+            self.starts[pool].moved(node.stage, None);
+        }
         if let Some(since) = state.alive_since {
             self.ledger.node_down(now, node.pool, since);
         }
@@ -161,19 +215,28 @@ impl Fleet {
         self.ledger.close(now);
     }
 
+    /// The cloud takes a node back.
+    pub(crate) fn count_reclaim(&mut self) {
+        if !self.ledger.is_closed() {
+            self.reclaimed += 1;
+        }
+    }
+
     /// Nodes requested or starting.
-    pub(crate) fn starting(&self) -> usize {
-        self.seen.iter().filter(|node| node.stage < NodeStage::Ready).count()
+    pub(crate) fn starting(&self) -> u32 {
+        self.starts.iter().map(Starts::count).sum()
     }
 
-    /// How far the most advanced starting node is.
-    pub(crate) fn most_advanced_start(&self) -> Option<NodeStage> {
-        self.seen.iter().map(|node| node.stage).filter(|stage| *stage < NodeStage::Ready).max()
+    /// How far the most advanced start among some pools is.
+    pub(crate) fn furthest_start(&self, of_pool: &[bool]) -> Start {
+        let of_pool = self.starts.iter().zip(of_pool).filter(|(_, wanted)| **wanted);
+        of_pool.map(|(starts, _)| starts.furthest()).max().unwrap_or(Start::None)
     }
 
-    /// Whether a launch failed at or after `since`.
-    pub(crate) fn failed_since(&self, since: Instant) -> bool {
-        self.pools.iter().any(|pool| pool.failure.is_some_and(|failure| failure.at >= since))
+    /// Whether a launch in one of some pools failed at or after `since`.
+    pub(crate) fn failed_since(&self, of_pool: &[bool], since: Instant) -> bool {
+        let of_pool = self.pools.iter().zip(of_pool).filter(|(_, wanted)| **wanted);
+        of_pool.filter_map(|(pool, _)| pool.failure).any(|failure| failure.at >= since)
     }
 
     /// Checks what must hold of every node at every moment.
@@ -205,6 +268,25 @@ impl Fleet {
             let count = kept.filter(|(_, state)| !state.given_back).count();
             assert_eq!(count, pool.target as usize, "pool {}: target is what it has", pool.name);
             assert!(pool.target <= pool.max, "pool {}: more nodes than its maximum", pool.name);
+            self.check_counts(pool);
+        }
+    }
+
+    /// The running counts of a pool are what a count from scratch gives.
+    fn check_counts(&self, pool: &PoolSeen) {
+        let of_pool = || self.seen.iter().zip(&self.state).filter(|(node, _)| node.pool == pool.id);
+        let starting = of_pool().filter(|(node, _)| node.stage < NodeStage::Ready).count();
+        let counted = self.starts[pool.id.index()].count();
+        assert_eq!(starting, counted as usize, "pool {}: nodes on their way", pool.name);
+        for (zone, &taken) in self.stock_taken[pool.id.index()].iter().enumerate() {
+            let here = of_pool().filter(|(_, state)| state.stock_of == Some(zone)).count();
+            assert_eq!(here, taken as usize, "pool {}: stock taken in zone {zone}", pool.name);
+            let stock = self.specs[pool.id.index()].zones[zone].stock;
+            assert!(
+                stock.is_none_or(|stock| taken <= stock),
+                "pool {}: zone {zone} gave more than it had",
+                pool.name
+            );
         }
     }
 }

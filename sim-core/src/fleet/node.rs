@@ -61,7 +61,8 @@ impl NodeLuck {
 #[derive(Debug)]
 pub(crate) struct NodeState {
     pub(crate) luck: NodeLuck,
-    zone: usize,
+    /// The zone whose stock it takes from; `None` when the cloud had none to give.
+    pub(crate) stock_of: Option<usize>,
     gpus: u32,
     /// GPUs under ready or draining replicas.
     pub(crate) gpus_serving: u32,
@@ -80,10 +81,10 @@ pub(crate) struct NodeState {
 }
 
 impl NodeState {
-    pub(crate) fn new(spec: &PoolSpec, luck: NodeLuck, zone: usize) -> Self {
+    pub(crate) fn new(spec: &PoolSpec, luck: NodeLuck, stock_of: Option<usize>) -> Self {
         Self {
             luck,
-            zone,
+            stock_of,
             gpus: spec.shape.allocatable.gpus,
             gpus_serving: 0,
             gpus_loading: 0,
@@ -97,9 +98,12 @@ impl NodeState {
         }
     }
 
-    /// Whether it takes from the stock of `zone`: not when the cloud had none to give.
-    pub(crate) fn holds_stock_of(&self, zone: usize) -> bool {
-        self.zone == zone && self.luck.failure != Some(LaunchFailureKind::StockOut)
+    /// A replica of the service ran here before the run began: image and weights are on the node.
+    pub(crate) fn hold_from_the_start(&mut self, service: ServiceId) {
+        if !self.weights.contains(&service) {
+            self.weights.push(service);
+            self.images.push((service, true));
+        }
     }
 
     /// Books the GPUs' time since the last booking.

@@ -12,8 +12,8 @@ pub(crate) struct PlainServer {
     /// (end, key) of what is worked on.
     running: BinaryHeap<Reverse<(Instant, u32)>>,
     waiting: VecDeque<(u32, Micros)>,
-    /// Started since the last `advance`; told with the next one.
-    started: Vec<Event>,
+    /// Started since the last `advance` and when; told with the next one.
+    started: Vec<(u32, Instant)>,
     busy: Micros,
     busy_since: Option<Instant>,
 }
@@ -38,12 +38,20 @@ impl PlainServer {
     }
 
     pub(crate) fn abort(&mut self, now: Instant, key: u32) -> bool {
-        let before = self.running.len() + self.waiting.len();
-        self.waiting.retain(|&(waiting, _)| waiting != key);
+        // Clients give up in the order in which they came: the oldest stands in front.
+        if let Some(place) = self.waiting.iter().position(|&(waiting, _)| waiting == key) {
+            self.waiting.remove(place);
+            return true;
+        }
+        let before = self.running.len();
         self.running.retain(|&Reverse((_, running))| running != key);
+        if self.running.len() == before {
+            return false;
+        }
+        self.started.retain(|&(started, _)| started != key);
         self.start(now);
         self.note_idle(now);
-        self.running.len() + self.waiting.len() < before
+        true
     }
 
     pub(crate) fn next_wake(&self) -> Option<Instant> {
@@ -51,7 +59,7 @@ impl PlainServer {
     }
 
     pub(crate) fn advance(&mut self, now: Instant, events: &mut Vec<Event>) {
-        events.append(&mut self.started);
+        self.tell_started(events);
         while let Some(&Reverse((end, key))) = self.running.peek() {
             if end > now {
                 break;
@@ -60,7 +68,7 @@ impl PlainServer {
             events.push(Event::FirstToken { key, at: end });
             events.push(Event::Finished { key, at: end });
             self.start(end);
-            events.append(&mut self.started);
+            self.tell_started(events);
             self.note_idle(end);
         }
     }
@@ -89,9 +97,13 @@ impl PlainServer {
         while self.running() < self.concurrency {
             let Some((key, work)) = self.waiting.pop_front() else { return };
             self.running.push(Reverse((now + work, key)));
-            self.started.push(Event::Started { key, at: now });
+            self.started.push((key, now));
             self.busy_since.get_or_insert(now);
         }
+    }
+
+    fn tell_started(&mut self, events: &mut Vec<Event>) {
+        events.extend(self.started.drain(..).map(|(key, at)| Event::Started { key, at }));
     }
 
     fn note_idle(&mut self, now: Instant) {
@@ -135,5 +147,9 @@ mod tests {
         assert!(server.abort(Instant(20), 1));
         assert_eq!(server.next_wake(), Some(Instant(30)));
         assert!(!server.abort(Instant(20), 1));
+        let mut events = Vec::new();
+        server.advance(Instant(20), &mut events);
+        let of_the_second = Event::Started { key: 2, at: Instant(20) };
+        assert_eq!(events, [of_the_second], "nothing is told of a request that has left");
     }
 }

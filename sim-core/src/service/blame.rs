@@ -46,11 +46,16 @@ impl Causes {
 #[derive(Debug)]
 pub(crate) struct CauseTrack {
     changes: Vec<(Instant, Cause)>,
+    /// So many changes call for forgetting old ones.
+    long: usize,
 }
+
+/// A track shorter than this is never tidied up.
+const SHORT: usize = 1024;
 
 impl Default for CauseTrack {
     fn default() -> Self {
-        Self { changes: vec![(Instant::ZERO, Cause::Decision)] }
+        Self { changes: vec![(Instant::ZERO, Cause::Decision)], long: SHORT }
     }
 }
 
@@ -80,6 +85,19 @@ impl CauseTrack {
             self.changes.pop();
         }
         self.changes.push((from, Cause::MetricDelay));
+    }
+
+    /// Whether it has grown enough for old changes to be forgotten.
+    pub(crate) fn is_long(&self) -> bool {
+        self.changes.len() >= self.long
+    }
+
+    /// Forgets what nobody who came at `from` or later can have waited through.
+    pub(crate) fn forget_before(&mut self, from: Instant) {
+        let after = self.changes.partition_point(|&(since, _)| since <= from);
+        // The change before is the one in force at `from`.
+        self.changes.drain(..after.saturating_sub(1));
+        self.long = SHORT.max(2 * self.changes.len());
     }
 
     /// Cuts the time between two instants along the track.
@@ -145,6 +163,16 @@ mod tests {
             110,
             &[(Cause::Decision, 70), (Cause::MetricDelay, 30), (Cause::Scheduling, 10)],
         );
+    }
+
+    #[test]
+    fn what_somebody_in_flight_waited_through_is_not_forgotten() {
+        let mut track = track(&[(10, Cause::NodeBoot), (20, Cause::WeightsLoad)]);
+        track.forget_before(Instant(19));
+        check(&track, 19, 25, &[(Cause::NodeBoot, 1), (Cause::WeightsLoad, 5)]);
+        track.forget_before(Instant(20));
+        check(&track, 20, 25, &[(Cause::WeightsLoad, 5)]);
+        assert_eq!(track.changes.len(), 1);
     }
 
     proptest! {

@@ -2,19 +2,24 @@
 
 mod blame;
 mod gateway;
+mod patience;
 mod requests;
 mod score;
+mod stages;
 
+use crate::outcome::Cause;
 use crate::random::Stream;
 use crate::spec::ServiceSpec;
 use crate::{Arrival, ArrivalSource};
 pub(crate) use blame::{CauseTrack, Causes};
 use contract::Instant;
 pub(crate) use gateway::Gateway;
+pub(crate) use patience::Patience;
 pub(crate) use requests::{Request, Requests, Where};
 pub use score::Histograms;
 pub(crate) use score::{Ending, Score};
-use std::collections::{BTreeMap, VecDeque};
+pub(crate) use stages::Stages;
+use std::collections::BTreeMap;
 
 /// Everything about one service that changes during a run, save its pods.
 pub(crate) struct Service {
@@ -24,23 +29,36 @@ pub(crate) struct Service {
     pub(crate) next: Option<Arrival>,
     pub(crate) gateway: Gateway,
     pub(crate) requests: Requests,
-    /// Time-outs to come, in time order because they are all equally long.
-    pub(crate) timeouts: VecDeque<Timeout>,
+    pub(crate) patience: Patience,
     /// What requests that are tried again waited for in earlier attempts.
     pub(crate) earlier_waits: BTreeMap<u32, Causes>,
     pub(crate) causes: CauseTrack,
     pub(crate) score: Score,
-    pub(crate) service_times: Stream,
-    /// Pods ever made, and the slots of those that live, oldest first.
+    pub(crate) work_luck: Stream,
+    /// The replica count that has taken effect; policies write `replicas_wanted`.
+    pub(crate) replicas: u32,
+    /// Times that a policy wrote it: names the luck of the next time.
+    pub(crate) actuations: u64,
+    /// Pods ever made.
     pub(crate) pods_made: u64,
+    /// Slots of living pods, in the order of `ServiceSeen::pods`.
+    pub(crate) slots: Vec<u32>,
+    /// How far its starting pods are.
+    pub(crate) stages: Stages,
+    /// By pool: whether an empty node of it could hold one of the pods.
+    pub(crate) pools: Vec<bool>,
     pub(crate) arrived_at_last_scrape: u64,
-    pub(crate) last_scrape: Instant,
+    /// `None` before the first.
+    pub(crate) last_scrape: Option<Instant>,
 }
 
-/// A client's patience with one attempt.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timeout {
-    pub(crate) at: Instant,
-    pub(crate) key: u32,
-    pub(crate) attempt: u32,
+impl Service {
+    /// From now on requests that wait do so for `cause`. What no request in flight can have waited through is
+    /// forgotten now and then.
+    pub(crate) fn set_cause(&mut self, now: Instant, cause: Cause) {
+        self.causes.set(now, cause);
+        if self.causes.is_long() {
+            self.causes.forget_before(self.requests.oldest_arrival().unwrap_or(now));
+        }
+    }
 }

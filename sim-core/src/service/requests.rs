@@ -83,8 +83,18 @@ impl Requests {
 
     /// Keys of everything in flight, lowest first.
     pub(crate) fn keys(&self) -> Vec<u32> {
-        let alive = |&(_, request): &(usize, &Request)| request.place != Where::Gone;
         let key = |(place, _)| u32::try_from(place).expect("keys are u32");
-        self.slab.iter().enumerate().filter(alive).map(key).collect()
+        self.slab.iter().enumerate().filter(|(_, request)| request.is_alive()).map(key).collect()
+    }
+
+    /// When the oldest request in flight arrived.
+    pub(crate) fn oldest_arrival(&self) -> Option<Instant> {
+        self.slab.iter().filter(|request| request.is_alive()).map(|request| request.arrived).min()
+    }
+}
+
+impl Request {
+    fn is_alive(&self) -> bool {
+        self.place != Where::Gone
     }
 }

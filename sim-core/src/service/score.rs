@@ -190,11 +190,10 @@ impl Score {
         self.tokens.output += u64::from(request.output);
         self.ttft.record(ttft);
         self.e2e.record(e2e);
-        let mut tpot = None;
-        if tokens_after_first > 0 {
-            let mean = Micros((decode.0 + tokens_after_first / 2) / tokens_after_first);
-            self.tpot.record(mean);
-            tpot = Some(mean);
+        let rounded = decode.0 + tokens_after_first / 2;
+        let tpot = rounded.checked_div(tokens_after_first).map(Micros);
+        if let Some(tpot) = tpot {
+            self.tpot.record(tpot);
         }
         let keeps = |limit: Option<Micros>, time| limit.is_none_or(|limit| time <= limit);
         let first_in_time = keeps(self.slo.ttft, ttft);
@@ -301,6 +300,33 @@ impl Score {
         Little {
             inside_mean: self.inside_integral as f64 / length,
             rate_times_time: self.time_inside as f64 / length,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_right_to_three_digits_over_six_decades() {
+        for unit in [1.0, 1e3, 1e6] {
+            let mut sum = LatencySum::new();
+            for step in 1..=1000 {
+                sum.record(Micros::from_secs_f64(f64::from(step) * unit / 1e3));
+            }
+            let figures = sum.figures();
+            for (found, expected) in [
+                (figures.p50_ms, 500.0),
+                (figures.p90_ms, 900.0),
+                (figures.p99_ms, 990.0),
+                (figures.p999_ms, 999.0),
+                (figures.max_ms, 1000.0),
+            ] {
+                let error = (found / unit / expected - 1.0).abs();
+                assert!(error < 1e-3, "found {found}, expected {expected} times {unit}");
+            }
+            assert!((figures.mean_ms / unit - 500.5).abs() < 1e-9, "the mean is exact");
         }
     }
 }

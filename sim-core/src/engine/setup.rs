@@ -1,0 +1,157 @@
+//! The state at time zero: initial nodes, initial replicas, the first event of every loop.
+
+use super::{Controller, Engine, Event, RunError, Scheduler, Tally, id, pull};
+use crate::fingerprint::Fingerprint;
+use crate::fleet::Fleet;
+use crate::metrics::Scrapes;
+use crate::queue::{Class, EventQueue};
+use crate::recorder::Recorder;
+use crate::service::{CauseTrack, Gateway, Patience, Requests, Score, Service, Stages};
+use crate::source::ArrivalSource;
+use crate::spec::{PoolSpec, RunSpec, ServiceSpec};
+use crate::wakes::Wakes;
+use contract::{
+    Counts, Instant, Micros, Plan, PodSpec, Policy, PoolId, Resources, ServiceId, ServiceSeen,
+};
+use placement::{Candidate, Profile};
+use std::collections::BTreeMap;
+
+impl<'a> Engine<'a> {
+    pub(super) fn new(
+        spec: RunSpec,
+        sources: Vec<Box<dyn ArrivalSource>>,
+        controllers: Vec<Box<dyn Policy>>,
+        recorder: &'a mut dyn Recorder,
+    ) -> Result<Self, RunError> {
+        assert_eq!(spec.services.len(), sources.len(), "one source a service");
+        check_paces(&spec, &controllers);
+        let horizon = Instant::ZERO + spec.horizon;
+        let mut services = Vec::new();
+        let mut services_seen = Vec::new();
+        for ((place, service), source) in spec.services.iter().enumerate().zip(sources) {
+            services_seen.push(service_seen(place, service));
+            services.push(make_service(&spec, place, service, source, horizon)?);
+        }
+        let count = services.len();
+        let controller =
+            |policy| Controller { policy, generation: 0, next: Instant::FAR, last: None };
+        let tally = |service: &ServiceSpec| Tally::new(service.initial);
+        Ok(Self {
+            fleet: Fleet::new(spec.pools.clone(), spec.seed, horizon),
+            tallies: spec.services.iter().map(tally).collect(),
+            spec,
+            now: Instant::ZERO,
+            queue: EventQueue::default(),
+            wakes: Wakes::default(),
+            arrivals: Wakes::default(),
+            timeouts: Wakes::default(),
+            services,
+            services_seen,
+            service_scrapes: (0..count).map(|_| Scrapes::default()).collect(),
+            pending: Vec::new(),
+            scheduler: Scheduler::default(),
+            pods: Vec::new(),
+            free_slots: Vec::new(),
+            servers: Vec::new(),
+            made_pods: 0,
+            controllers: controllers.into_iter().map(controller).collect(),
+            recorder,
+            plan: Plan::default(),
+            fingerprint: Fingerprint::default(),
+            timeline: Vec::new(),
+            happened: Vec::new(),
+            past_horizon: false,
+        })
+    }
+
+    /// The state at time zero: initial nodes, initial replicas, the first event of every loop.
+    pub(super) fn start(&mut self) {
+        for pool in 0..self.fleet.specs.len() {
+            for _ in 0..self.fleet.specs[pool].initial {
+                self.initial_node(PoolId(id(pool)));
+            }
+        }
+        for place in 0..self.services.len() {
+            let service = ServiceId(id(place));
+            for _ in 0..self.services[place].spec.initial {
+                let pod = self.make_pod(service);
+                if !self.place_initial(pod) {
+                    self.enqueue(pod);
+                }
+            }
+            let next = self.services[place].next.map_or(Instant::FAR, |next| next.at);
+            self.arrivals.set(id(place), next);
+            self.book_first_service_scrape(service);
+        }
+        self.update_causes();
+        self.book_first_turns();
+        let flush = self.spec.control.flush_interval;
+        self.queue.push(Instant::ZERO + flush, Class::Stage, Event::Flush);
+        self.book_bin();
+        let horizon = Instant::ZERO + self.spec.horizon;
+        self.queue.push(horizon, Class::Bookkeeping, Event::Horizon);
+    }
+}
+
+fn service_seen(place: usize, spec: &ServiceSpec) -> ServiceSeen {
+    ServiceSeen {
+        id: ServiceId(id(place)),
+        name: spec.name.clone(),
+        spec: spec.pod.clone(),
+        replicas_wanted: spec.initial,
+        replicas: Counts::default(),
+        samples: Vec::new(),
+        pods: Vec::new(),
+    }
+}
+
+fn make_service(
+    run: &RunSpec,
+    place: usize,
+    spec: &ServiceSpec,
+    source: Box<dyn ArrivalSource>,
+    horizon: Instant,
+) -> Result<Service, RunError> {
+    let entity = place as u64;
+    let luck = run.seed.stream("routing", entity);
+    let mut service = Service {
+        gateway: Gateway::new(spec.gateway.routing, spec.gateway.routing_scrape, luck),
+        spec: spec.clone(),
+        source,
+        next: None,
+        requests: Requests::default(),
+        patience: Patience::default(),
+        earlier_waits: BTreeMap::new(),
+        causes: CauseTrack::default(),
+        score: Score::new(id(place), spec.slo),
+        work_luck: run.seed.stream("service-time", entity),
+        replicas: spec.initial,
+        actuations: 0,
+        pods_made: 0,
+        slots: Vec::new(),
+        stages: Stages::default(),
+        pools: run.pools.iter().map(|pool| could_hold(pool, &spec.pod)).collect(),
+        arrived_at_last_scrape: 0,
+        last_scrape: None,
+    };
+    service.next = pull(&mut service, horizon, Instant::ZERO)?;
+    Ok(service)
+}
+
+/// Whether an empty node of a pool could hold a pod.
+fn could_hold(pool: &PoolSpec, pod: &PodSpec) -> bool {
+    let empty =
+        Candidate { shape: &pool.shape, used: Resources::default(), pods: 0, cordoned: false };
+    placement::best(pod, std::iter::once(((), empty)), &Profile::default()).is_some()
+}
+
+/// What recurs without a pause would stop the clock.
+fn check_paces(spec: &RunSpec, controllers: &[Box<dyn Policy>]) {
+    assert!(spec.bin > Micros::ZERO, "bins of the timeline have a width");
+    assert!(spec.metrics.scrape_interval > Micros::ZERO, "time passes between scrapes");
+    assert!(spec.control.flush_interval > Micros::ZERO, "time passes between flushes");
+    for policy in controllers {
+        let every = policy.cadence().every;
+        assert!(every > Micros::ZERO, "time passes between turns of {}", policy.name());
+    }
+}
