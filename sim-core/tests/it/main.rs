@@ -1,0 +1,13 @@
+//! Whole runs of small worlds, each built by hand.
+
+mod blame;
+mod fleet;
+mod gateway;
+mod ledger;
+mod lives;
+mod luck;
+mod metrics;
+mod scheduler;
+mod swarm;
+mod theory;
+mod world;
