@@ -1,14 +1,18 @@
-//! Random worlds with everything in them: small fleets, stock-outs, failed launches, reclaims, short patience, tiny
+//! Random worlds with everything in them: plain and LLM replicas, small fleets, stock-outs, failed launches, reclaims, short patience, tiny
 //! queues, and a policy that does anything at any time. The engine's checkers are on in every one.
 
-use crate::world::{World, arrival, pool, service};
-use contract::{Action, Cadence, Instant, Micros, NodeId, PodSpec, PoolId, Resources, ServiceId};
+use crate::world::{World, pool, service};
+use contract::{
+    Action, Cadence, GpuModel, Instant, Micros, NodeId, PodSpec, PoolId, Resources, ServiceId,
+};
 use proptest::prelude::*;
+use sim_core::Arrival;
 use sim_core::delay::Delay;
+use sim_core::llm::{EngineSettings, StepModel, StepTables};
 use sim_core::random::Seed;
 use sim_core::spec::{
-    GatewaySpec, NodeStages, PoolSpec, Routing, ServiceKind, ServiceSpec, SpotSpec, StartupSpec,
-    TimeoutOn, ZoneSpec,
+    GatewaySpec, LlmVariant, NodeStages, PoolSpec, Routing, ServiceKind, ServiceSpec, SpotSpec,
+    StartupSpec, TimeoutOn, ZoneSpec,
 };
 use std::sync::Arc;
 
@@ -90,12 +94,39 @@ prop_compose! {
     }
 }
 
+/// Ten milliseconds a step and more, caches that overflow now and then.
+fn llm() -> impl Strategy<Value = ServiceKind> {
+    (1_u32..5, 1_u32..600, 1_u64..2000).prop_map(|(batch, step_tokens, cache)| {
+        let tables = StepTables {
+            decode_ms: vec![(1, 10.0), (4, 13.0)],
+            prefill_ms: vec![(1, 5.0), (1000, 200.0)],
+            kv_ms_per_token: 0.001,
+            chunk_context_ms: 0.0001,
+            host_ms: 1.0,
+        };
+        let engine = EngineSettings {
+            max_num_seqs: batch,
+            max_num_batched_tokens: batch + step_tokens,
+            kv_capacity_tokens: cache,
+        };
+        let gpu = GpuModel("L4".into());
+        let model = Arc::new(StepModel::new(&tables));
+        ServiceKind::Llm { variants: vec![LlmVariant { gpu, model, engine }] }
+    })
+}
+
+fn kind() -> impl Strategy<Value = ServiceKind> {
+    let plain = (delay(5_000), 1_u32..4);
+    let plain = plain
+        .prop_map(|(service_time, concurrency)| ServiceKind::Plain { service_time, concurrency });
+    prop_oneof![plain, llm()]
+}
+
 prop_compose! {
     fn any_service()(
         initial in 0_u32..4,
         (gpus, priority) in (0_u32..3, -1_i32..2),
-        service_time in delay(5_000),
-        concurrency in 1_u32..4,
+        kind in kind(),
         (container, engine, probe) in (delay(5_000), delay(10_000), delay(1_000)),
         gateway in any_gateway(),
         slo in prop::option::of(millis(0..5_000)),
@@ -106,7 +137,7 @@ prop_compose! {
         let mut service = ServiceSpec {
             initial,
             pod: Arc::new(PodSpec { requests, priority, ..PodSpec::default() }),
-            kind: ServiceKind::Plain { service_time, concurrency },
+            kind,
             startup: StartupSpec { container, engine, probe, ..standard.startup },
             gateway,
             grace,
@@ -147,17 +178,19 @@ fn script(pools: usize, services: usize) -> impl Strategy<Value = Vec<(Instant, 
     })
 }
 
-/// Times of arrival: bursts, several at one instant, pauses.
-fn arrivals() -> impl Strategy<Value = Vec<u64>> {
+/// Requests as (milliseconds since the one before, prompt, output): bursts, several at one instant, pauses.
+type Requests = Vec<(u64, u32, u32)>;
+
+fn requests() -> impl Strategy<Value = Requests> {
     let gap = prop_oneof![Just(0), 0_u64..200, 0_u64..5_000];
-    prop::collection::vec(gap, 0..400)
+    prop::collection::vec((gap, 1_u32..800, 1_u32..200), 0..400)
 }
 
 #[derive(Clone, Debug)]
 struct Case {
     pools: Vec<PoolSpec>,
     services: Vec<ServiceSpec>,
-    gaps: Vec<Vec<u64>>,
+    requests: Vec<Requests>,
     script: Vec<(Instant, Action)>,
     run: u32,
     drain: Micros,
@@ -172,7 +205,7 @@ prop_compose! {
         services in prop::collection::vec(any_service(), 1..3),
     )(
         script in script(pools.len(), services.len()),
-        gaps in prop::collection::vec(arrivals(), services.len()),
+        requests in prop::collection::vec(requests(), services.len()),
         pools in Just(pools),
         services in Just(services),
         run in any::<u32>(),
@@ -181,7 +214,7 @@ prop_compose! {
         flush in millis(1..400_000),
         on_unschedulable in any::<bool>(),
     ) -> Case {
-        Case { pools, services, gaps, script, run, drain, pace, flush, on_unschedulable }
+        Case { pools, services, requests, script, run, drain, pace, flush, on_unschedulable }
     }
 }
 
@@ -199,27 +232,24 @@ fn world(case: &Case) -> World {
     let on_unschedulable = case.on_unschedulable;
     world.cadence = Cadence { every, first: Micros::ZERO, on_unschedulable };
     world.script.clone_from(&case.script);
-    world.arrivals = case.gaps.iter().map(|gaps| arrivals_after(gaps)).collect();
+    world.arrivals = case.requests.iter().map(|requests| arrivals(requests)).collect();
     world
 }
 
-/// Requests with these gaps in milliseconds, up to the horizon.
-fn arrivals_after(gaps: &[u64]) -> Vec<sim_core::Arrival> {
+/// The requests that arrive before the horizon.
+fn arrivals(requests: &Requests) -> Vec<Arrival> {
     let mut now = 0;
-    let times = gaps.iter().map(|gap| {
+    let arrivals = requests.iter().map(|&(gap, prompt_tokens, output_tokens)| {
         now += gap;
-        now
+        Arrival { at: Instant::ZERO + Micros::from_millis(now), prompt_tokens, output_tokens }
     });
-    times
-        .take_while(|&now| now < HORIZON_MS)
-        .map(|now| arrival(Instant::ZERO + Micros::from_millis(now)))
-        .collect()
+    arrivals.take_while(|arrival| arrival.at.0 < 1000 * HORIZON_MS).collect()
 }
 
 proptest! {
     #[test]
     fn every_request_ends_once_and_a_run_repeats_itself(case in any_case()) {
-        let offered: Vec<_> = case.gaps.iter().map(|gaps| arrivals_after(gaps).len()).collect();
+        let offered: Vec<_> = case.requests.iter().map(|all| arrivals(all).len()).collect();
         let first = world(&case).fly().outcome;
         for (service, offered) in first.summary.services.iter().zip(offered) {
             // That they end once is checked after every run.
