@@ -38,12 +38,11 @@ impl Engine<'_> {
     }
 
     fn pending_cause(&self, pending: &PendingPod) -> Cause {
-        let pod = self.pod_ref(pending.service, pending.id).and_then(|pod| self.pod(pod));
-        let has_room = pod.is_some_and(|pod| pod.scheduling.has_room);
-        let Some(since) = pending.unschedulable_since.filter(|_| !has_room) else {
+        let service = &self.services[pending.service.index()];
+        let Some(since) = pending.unschedulable_since.filter(|_| !service.has_room) else {
             return Cause::Scheduling;
         };
-        let pools = &self.services[pending.service.index()].pools;
+        let pools = &service.pools;
         match self.fleet.furthest_start(pools) {
             Start::Accelerator => Cause::Accelerator,
             Start::Booting => Cause::NodeBoot,

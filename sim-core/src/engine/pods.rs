@@ -44,8 +44,6 @@ pub(super) struct Scheduling {
     pub(super) tried_at: Instant,
     /// When its booked attempt takes place; `None` when it waits for an event, or is bound.
     pub(super) due: Option<Instant>,
-    /// Room for it has turned up since it was last tried.
-    pub(super) has_room: bool,
 }
 
 impl Engine<'_> {
@@ -106,7 +104,6 @@ impl Engine<'_> {
                 retry_at: self.now,
                 tried_at: self.now,
                 due: None,
-                has_room: false,
             },
             scrapes: Scrapes::default(),
         }

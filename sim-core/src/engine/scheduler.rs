@@ -21,6 +21,12 @@ pub(super) struct Scheduler {
     parked: BTreeSet<Rank>,
 }
 
+impl Scheduler {
+    fn parked(&self) -> Vec<PodRef> {
+        self.parked.iter().map(|&(_, pod)| pod).collect()
+    }
+}
+
 impl Engine<'_> {
     /// Books an attempt for a pod: after its back-off, when the scheduler has got to it.
     pub(super) fn enqueue(&mut self, pod: PodRef) {
@@ -62,7 +68,17 @@ impl Engine<'_> {
     }
 
     fn best_node(&self, pod: PodRef) -> Option<NodeId> {
-        let spec = &self.services[self.pod(pod)?.service.index()].spec.pod;
+        let service = &self.services[self.pod(pod)?.service.index()];
+        // A pod of the service fitted nowhere, and nothing has made room since: all are alike.
+        if !service.has_room && !CHECKED {
+            return None;
+        }
+        let best = self.search_nodes(&service.spec.pod);
+        assert!(service.has_room || best.is_none(), "whoever makes room says so");
+        best
+    }
+
+    fn search_nodes(&self, spec: &PodSpec) -> Option<NodeId> {
         let open = self.fleet.seen.iter().filter(|node| accepts(node, spec));
         let candidates = open.map(|node| (node.id, self.candidate(node)));
         placement::best(spec, candidates, &Profile::default())
@@ -121,8 +137,8 @@ impl Engine<'_> {
         scheduling.tried_at = now;
         scheduling.retry_at = now + scheduling.backoff;
         scheduling.backoff = Micros(scheduling.backoff.0.saturating_mul(2)).min(max);
-        scheduling.has_room = false;
         let service = found.service;
+        self.services[service.index()].has_room = false;
         self.scheduler.parked.insert(rank);
         let place = self.pending.binary_search_by_key(&pod.id, |pending| pending.id);
         let pending = &mut self.pending[place.expect("a pod without a node is pending")];
@@ -134,52 +150,48 @@ impl Engine<'_> {
         }
     }
 
-    /// A node came up or was let on again: pods that it could hold when empty are tried again
-    /// (kube-scheduler's queueing hint of `NodeResourcesFit`).
+    /// A node came up or was let on again: pods that it could hold when empty are tried again, each after its
+    /// back-off (kube-scheduler's queueing hint of `NodeResourcesFit`).
     pub(super) fn wake_unschedulable_for_node(&mut self, node: NodeId) {
         let Some(place) = self.fleet.place(node) else { return };
+        self.note_room(node);
         let pool = self.fleet.seen[place].pool.index();
-        self.wake_waiting(node, |engine, service| engine.services[service.index()].pools[pool]);
-    }
-
-    /// A pod left a node: every unschedulable pod is tried again.
-    pub(super) fn wake_unschedulable(&mut self, node: NodeId) {
-        self.wake_waiting(node, |_, _| true);
-    }
-
-    /// Tries parked pods again, each after its back-off, and notes for whom there is room on the node that
-    /// changed.
-    fn wake_waiting(&mut self, node: NodeId, concerns: impl Fn(&Self, ServiceId) -> bool) {
-        let parked = self.scheduler.parked.iter().map(|&(_, pod)| (pod, true));
-        let booked = self.scheduler.booked.iter().map(|&(_, (_, pod))| (pod, false));
-        for (pod, is_parked) in parked.chain(booked).collect::<Vec<_>>() {
-            let service = self.pod(pod).expect("waiting pods live").service;
-            if !concerns(self, service) {
-                continue;
-            }
-            if self.has_room(node, service) {
-                self.pod_mut(pod).expect("waiting pods live").scheduling.has_room = true;
-            }
-            if is_parked {
+        for pod in self.scheduler.parked() {
+            let service = self.pod(pod).expect("parked pods live").service;
+            if self.services[service.index()].pools[pool] {
                 self.enqueue(pod);
             }
-            self.update_cause(service);
         }
     }
 
-    fn has_room(&self, node: NodeId, service: ServiceId) -> bool {
-        let spec = &self.services[service.index()].spec.pod;
-        let node = self.fleet.place(node).map(|place| &self.fleet.seen[place]);
-        let open = node.filter(|node| accepts(node, spec));
-        let candidate = open.map(|node| (node.id, self.candidate(node)));
-        placement::best(spec, candidate.into_iter(), &Profile::default()).is_some()
+    /// A pod left a node: every unschedulable pod is tried again, each after its back-off.
+    pub(super) fn wake_unschedulable(&mut self, node: NodeId) {
+        self.note_room(node);
+        for pod in self.scheduler.parked() {
+            self.enqueue(pod);
+        }
+    }
+
+    /// Notes for whose pods there is room now on a node that changed.
+    fn note_room(&mut self, node: NodeId) {
+        let Some(place) = self.fleet.place(node) else { return };
+        for service in 0..self.services.len() {
+            let runtime = &self.services[service];
+            let node = &self.fleet.seen[place];
+            let is_open = !runtime.has_room && accepts(node, &runtime.spec.pod);
+            let candidate = is_open.then(|| (node.id, self.candidate(node)));
+            let pod = &runtime.spec.pod;
+            if placement::best(pod, candidate.into_iter(), &Profile::default()).is_some() {
+                self.services[service].has_room = true;
+                self.update_cause(ServiceId(id(service)));
+            }
+        }
     }
 
     /// Pods that no event has helped for long are tried again all the same.
     pub(super) fn flush_unschedulable(&mut self) {
         let limit = self.spec.control.unschedulable_flush;
-        let parked: Vec<_> = self.scheduler.parked.iter().map(|&(_, pod)| pod).collect();
-        for pod in parked {
+        for pod in self.scheduler.parked() {
             let tried_at = self.pod(pod).expect("parked pods live").scheduling.tried_at;
             // Strictly more than the limit, as in kube-scheduler.
             if self.now.since(tried_at) > limit {

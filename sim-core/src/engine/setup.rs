@@ -131,6 +131,7 @@ fn make_service(
         slots: Vec::new(),
         stages: Stages::default(),
         pools: run.pools.iter().map(|pool| could_hold(pool, &spec.pod)).collect(),
+        has_room: true,
         arrived_at_last_scrape: 0,
         last_scrape: None,
     };

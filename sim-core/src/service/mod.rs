@@ -47,6 +47,8 @@ pub(crate) struct Service {
     pub(crate) stages: Stages,
     /// By pool: whether an empty node of it could hold one of the pods.
     pub(crate) pools: Vec<bool>,
+    /// Some node may have room for one of its pods: false from when one fits nowhere until something makes room.
+    pub(crate) has_room: bool,
     pub(crate) arrived_at_last_scrape: u64,
     /// `None` before the first.
     pub(crate) last_scrape: Option<Instant>,
