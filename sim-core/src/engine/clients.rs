@@ -68,8 +68,8 @@ impl Engine<'_> {
         request.tries += 1;
         request.place = Where::BackingOff;
         request.attempted = now;
-        let (service, attempt) = (ServiceId(id(place)), request.attempt);
-        let event = Event::Retry { service, key, attempt };
+        let event = Event::Retry { service: ServiceId(id(place)), key, attempt: request.attempt };
+        service.pausing += 1;
         self.queue.push(now + Micros(pause), Class::Arrival, event);
     }
 
@@ -79,6 +79,7 @@ impl Engine<'_> {
         let request = self.services[place].requests.get(key);
         if request.place == Where::BackingOff && request.attempt == attempt {
             self.book_waits(place, key);
+            self.services[place].pausing -= 1;
             self.attempt(place, key);
         }
     }

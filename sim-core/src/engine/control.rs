@@ -2,6 +2,7 @@
 
 use super::pods::PodRef;
 use super::{CHECKED, Engine, Event, id};
+use crate::fleet::scaled;
 use crate::metrics::{NOT_MEASURED, POD_METRICS, SERVICE_METRICS};
 use crate::queue::Class;
 use contract::{Action, Instant, Micros, Observation, Plan, PoolId, ServiceId};
@@ -13,22 +14,18 @@ const LOOP_GAP: Micros = Micros::from_secs(1);
 impl Engine<'_> {
     /// A replica became ready: its exporter is scraped from now on, at a phase of its own.
     pub(super) fn first_scrape(&mut self, pod: PodRef) {
-        let phase = self.phase("scrape-phase", u64::from(pod.id.0));
-        let now = self.now;
-        self.pod_mut(pod).expect("the pod that became ready").scrapes.last = now;
-        self.queue.push(now + phase, Class::Scrape, Event::ScrapePod(pod));
+        let (now, interval) = (self.now, self.spec.metrics.scrape_interval);
+        let made = self.pod_mut(pod).expect("the pod that became ready");
+        made.scrapes.last = now;
+        let first = now + scaled(interval, made.scrape_phase);
+        self.queue.push(first, Class::Scrape, Event::ScrapePod(pod));
     }
 
     /// The run begins: gateways are scraped from now on.
     pub(super) fn book_first_service_scrape(&mut self, service: ServiceId) {
-        let phase = self.phase("service-scrape-phase", u64::from(service.0));
+        let mut luck = self.spec.seed.stream("service-scrape-phase", u64::from(service.0));
+        let phase = scaled(self.spec.metrics.scrape_interval, luck.unit());
         self.queue.push(self.now + phase, Class::Scrape, Event::ScrapeService(service));
-    }
-
-    fn phase(&self, purpose: &str, entity: u64) -> Micros {
-        let interval = self.spec.metrics.scrape_interval;
-        let mut luck = self.spec.seed.stream(purpose, entity);
-        Micros::from_secs_f64(luck.unit() * interval.as_secs_f64())
     }
 
     /// Reads a replica's exporter.
@@ -62,14 +59,14 @@ impl Engine<'_> {
         let waiting = self.waiting_inside(service);
         let runtime = &mut self.services[service.index()];
         let held = f64::from(runtime.gateway.held());
-        let arrived = runtime.score.counts.arrived - runtime.arrived_at_last_scrape;
-        runtime.arrived_at_last_scrape = runtime.score.counts.arrived;
+        let attempts = runtime.score.counts.attempts - runtime.attempts_at_last_scrape;
+        runtime.attempts_at_last_scrape = runtime.score.counts.attempts;
         // A rate needs two scrapes.
         let rate = runtime
             .last_scrape
             .replace(now)
-            .map_or(NOT_MEASURED, |last| arrived as f64 / now.since(last).as_secs_f64());
-        let inside = f64::from(runtime.score.inside());
+            .map_or(NOT_MEASURED, |last| attempts as f64 / now.since(last).as_secs_f64());
+        let inside = f64::from(runtime.score.inside() - runtime.pausing);
         let values = [held, held + f64::from(waiting), inside, rate, NOT_MEASURED];
         self.service_scrapes[service.index()].push(now, values, &self.spec.metrics);
         let interval = self.spec.metrics.scrape_interval;

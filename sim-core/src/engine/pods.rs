@@ -26,6 +26,8 @@ pub(super) struct Pod {
     pub(super) probe: Micros,
     /// How long the scheduler takes over each attempt to place it.
     pub(super) attempt: Micros,
+    /// Where in the scrape interval its exporter is read, 0 to 1.
+    pub(super) scrape_phase: f64,
     /// A random name, which breaks ties where Kubernetes lets the UID do so.
     pub(super) uid: u64,
     pub(super) node: Option<NodeId>,
@@ -97,6 +99,7 @@ impl Engine<'_> {
             engine: startup.engine.draw(&mut luck),
             probe: startup.probe.draw(&mut luck),
             attempt: self.spec.control.scheduling.draw(&mut luck),
+            scrape_phase: luck.unit(),
             uid: luck.bits(),
             node: None,
             scheduling: Scheduling {

@@ -1,12 +1,13 @@
 //! Requests: through the gateway into a replica and back. What clients do when it takes too long is in `clients`.
 
-use super::{Engine, RunError, id, pull, tag};
+use super::pods::PodRef;
+use super::{CHECKED, Engine, RunError, id, pull, tag};
 use crate::llm;
 use crate::outcome::Cause;
 use crate::server::Job;
 use crate::service::{CauseTrack, Causes, Ending, Request, Where};
 use crate::spec::ServiceKind;
-use contract::{Instant, Micros};
+use contract::{Instant, Micros, NodeStage, PodStage};
 
 impl Engine<'_> {
     /// The pending arrival of a service reaches its gateway.
@@ -80,6 +81,9 @@ impl Engine<'_> {
         let request = service.requests.get_mut(key);
         request.place = Where::Inside(slot);
         let job = Job { key, prompt: request.prompt, output: request.output, work: request.work };
+        if CHECKED {
+            self.check_serves(place, slot);
+        }
         self.fingerprint.event(now, tag::SENT, u64::from(slot));
         let server = self.servers[slot as usize].as_mut().expect("ready replicas have a server");
         if server.submit(now, job) {
@@ -87,6 +91,17 @@ impl Engine<'_> {
         } else {
             self.end(place, key, now, Ending::Impossible);
         }
+    }
+
+    /// Only ready replicas on living nodes get work.
+    fn check_serves(&self, place: usize, slot: u32) {
+        let pod = self.pods[slot as usize].as_ref().expect("requests go to living pods");
+        assert_eq!(pod.service.index(), place, "requests go to their own service");
+        let stage = self.stage(PodRef { id: pod.id, slot });
+        assert_eq!(stage, Some(PodStage::Ready), "requests go to ready replicas");
+        let node = pod.node.and_then(|node| self.fleet.place(node));
+        let stage = node.map(|place| self.fleet.seen[place].stage);
+        assert!(stage.is_some_and(|stage| stage <= NodeStage::Ready), "drained nodes get no work");
     }
 
     /// Held requests go out as soon as a replica is ready.

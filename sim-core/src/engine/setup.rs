@@ -121,6 +121,7 @@ fn make_service(
         next: None,
         requests: Requests::default(),
         patience: Patience::default(),
+        pausing: 0,
         earlier_waits: BTreeMap::new(),
         causes: CauseTrack::default(),
         score: Score::new(id(place), spec.slo),
@@ -132,7 +133,7 @@ fn make_service(
         stages: Stages::default(),
         pools: run.pools.iter().map(|pool| could_hold(pool, &spec.pod)).collect(),
         has_room: true,
-        arrived_at_last_scrape: 0,
+        attempts_at_last_scrape: 0,
         last_scrape: None,
     };
     service.next = pull(&mut service, horizon, Instant::ZERO)?;

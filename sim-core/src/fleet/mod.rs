@@ -305,7 +305,7 @@ fn pool_seen(place: usize, spec: &PoolSpec) -> PoolSeen {
     }
 }
 
-/// A rate that a node drew, applied to an amount.
+/// What something that takes so long per unit takes for an amount.
 pub(crate) fn scaled(per_unit: Micros, amount: f64) -> Micros {
     Micros::from_secs_f64(per_unit.as_secs_f64() * amount)
 }

@@ -30,6 +30,8 @@ pub(crate) struct Service {
     pub(crate) gateway: Gateway,
     pub(crate) requests: Requests,
     pub(crate) patience: Patience,
+    /// Clients that pause between two tries.
+    pub(crate) pausing: u32,
     /// What requests that are tried again waited for in earlier attempts.
     pub(crate) earlier_waits: BTreeMap<u32, Causes>,
     pub(crate) causes: CauseTrack,
@@ -49,7 +51,7 @@ pub(crate) struct Service {
     pub(crate) pools: Vec<bool>,
     /// Some node may have room for one of its pods: false from when one fits nowhere until something makes room.
     pub(crate) has_room: bool,
-    pub(crate) arrived_at_last_scrape: u64,
+    pub(crate) attempts_at_last_scrape: u64,
     /// `None` before the first.
     pub(crate) last_scrape: Option<Instant>,
 }

@@ -65,6 +65,29 @@ fn a_rate_needs_two_scrapes_and_counts_what_came_between_them() {
 }
 
 #[test]
+fn clients_that_pause_are_out_of_sight_and_their_retries_count_as_arrivals() {
+    let mut world = World::running(1, 0);
+    world.gateway().queue_limit = 0;
+    world.gateway().retries = 5;
+    world.arrive(&[100; 30]);
+    world.spec.metrics.scrape_interval = secs(50);
+    let flight = world.fly();
+    let mut arrived = 0.0;
+    let mut last = Instant::ZERO;
+    for (_, sample) in samples(&flight) {
+        if sample.metric == Metric::InFlight {
+            assert!(sample.value.abs() < 1e-12, "all are refused: nobody is inside");
+        }
+        if sample.metric == Metric::ArrivalRate && sample.at > last {
+            arrived += sample.value * 50.0;
+            last = sample.at;
+        }
+    }
+    // Thirty clients try at 100, 101, 103, 107, 115 and 131 s.
+    assert!((arrived - 180.0).abs() < 1e-6, "{arrived}");
+}
+
+#[test]
 fn a_window_takes_the_mean_of_its_scrapes() {
     let mut world = World::running(1, 1);
     world.serve(fixed(10_000), 1000);

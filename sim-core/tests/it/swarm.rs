@@ -232,7 +232,7 @@ fn world(case: &Case) -> World {
     let on_unschedulable = case.on_unschedulable;
     world.cadence = Cadence { every, first: Micros::ZERO, on_unschedulable };
     world.script.clone_from(&case.script);
-    world.arrivals = case.requests.iter().map(|requests| arrivals(requests)).collect();
+    world.arrivals = case.requests.iter().map(arrivals).collect();
     world
 }
 
