@@ -1,5 +1,6 @@
 //! The fleet: nodes by pool, their lives, what stands on them, and what they cost.
 
+mod check;
 mod ledger;
 mod node;
 mod pipe;
@@ -237,57 +238,6 @@ impl Fleet {
     pub(crate) fn failed_since(&self, of_pool: &[bool], since: Instant) -> bool {
         let of_pool = self.pools.iter().zip(of_pool).filter(|(_, wanted)| **wanted);
         of_pool.filter_map(|(pool, _)| pool.failure).any(|failure| failure.at >= since)
-    }
-
-    /// Checks what must hold of every node at every moment.
-    ///
-    /// # Panics
-    /// If it does not.
-    pub(crate) fn check(&self) {
-        for (node, state) in self.seen.iter().zip(&self.state) {
-            let shape = &self.specs[node.pool.index()].shape;
-            let sum = node
-                .pods
-                .iter()
-                .fold(contract::Resources::default(), |sum, pod| sum + pod.requests);
-            assert_eq!(node.used, sum, "node {}: used is the sum of its pods' requests", node.id);
-            assert!(
-                shape.allocatable.holds(&node.used),
-                "node {}: holds more than it has",
-                node.id
-            );
-            assert!(
-                state.gpus_serving + state.gpus_loading <= shape.allocatable.gpus,
-                "node {}: GPUs held twice",
-                node.id
-            );
-        }
-        for pool in &self.pools {
-            let held = |node: &&NodeSeen| node.pool == pool.id;
-            let kept = self.seen.iter().zip(&self.state).filter(|(node, _)| held(node));
-            let count = kept.filter(|(_, state)| !state.given_back).count();
-            assert_eq!(count, pool.target as usize, "pool {}: target is what it has", pool.name);
-            assert!(pool.target <= pool.max, "pool {}: more nodes than its maximum", pool.name);
-            self.check_counts(pool);
-        }
-    }
-
-    /// The running counts of a pool are what a count from scratch gives.
-    fn check_counts(&self, pool: &PoolSeen) {
-        let of_pool = || self.seen.iter().zip(&self.state).filter(|(node, _)| node.pool == pool.id);
-        let starting = of_pool().filter(|(node, _)| node.stage < NodeStage::Ready).count();
-        let counted = self.starts[pool.id.index()].count();
-        assert_eq!(starting, counted as usize, "pool {}: nodes on their way", pool.name);
-        for (zone, &taken) in self.stock_taken[pool.id.index()].iter().enumerate() {
-            let here = of_pool().filter(|(_, state)| state.stock_of == Some(zone)).count();
-            assert_eq!(here, taken as usize, "pool {}: stock taken in zone {zone}", pool.name);
-            let stock = self.specs[pool.id.index()].zones[zone].stock;
-            assert!(
-                stock.is_none_or(|stock| taken <= stock),
-                "pool {}: zone {zone} gave more than it had",
-                pool.name
-            );
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod blame;
 mod gateway;
+mod latency;
 mod patience;
 mod requests;
 mod score;
@@ -14,9 +15,9 @@ use crate::{Arrival, ArrivalSource};
 pub(crate) use blame::{CauseTrack, Causes};
 use contract::Instant;
 pub(crate) use gateway::Gateway;
+pub use latency::Histograms;
 pub(crate) use patience::Patience;
 pub(crate) use requests::{Request, Requests, Where};
-pub use score::Histograms;
 pub(crate) use score::{Ending, Score};
 pub(crate) use stages::Stages;
 use std::collections::BTreeMap;

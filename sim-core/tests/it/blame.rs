@@ -110,3 +110,19 @@ fn what_was_lost_with_a_replica_counts_as_well() {
     // Thirty seconds of work are lost; from then on there is no node, and nobody asks for one.
     assert_eq!(world.fly().blame(), "NoNode 70\nCompute 30\n");
 }
+
+#[test]
+fn a_long_history_keeps_what_somebody_still_waits_through() {
+    let mut world = World::new();
+    world.spec.horizon = secs(6000);
+    world.spec.drain = Micros::ZERO;
+    // The cause changes twice a second: far more often than the track of causes keeps.
+    for second in 0..6000 {
+        world.act(second, replicas(u32::from(second % 2 == 0)));
+    }
+    world.arrive(&[1000, 4000]);
+    let flight = world.fly();
+    let blamed: f64 = flight.service().blame.iter().map(|blame| blame.seconds).sum();
+    assert!((blamed - 7000.0).abs() < 1e-6, "both waited until the end: {blamed}");
+    assert!(flight.blame().contains("NoNode 3500"), "{}", flight.blame());
+}
