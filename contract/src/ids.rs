@@ -27,7 +27,7 @@ macro_rules! ids {
 ids! {
     /// A service: a Deployment behind a gateway. Numbered in the order of the scenario.
     ServiceId;
-    /// A node pool (node group, NodePool). Numbered in the order of the scenario.
+    /// A node pool (node group, `NodePool`). Numbered in the order of the scenario.
     PoolId;
     /// A node, never reused within a run.
     NodeId;

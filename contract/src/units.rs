@@ -173,7 +173,8 @@ impl FromStr for Bytes {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exact = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-        let found = exact.iter().find(|(bits, _)| self.0 != 0 && self.0 % (1_u64 << bits) == 0);
+        let found =
+            exact.iter().find(|(bits, _)| self.0 != 0 && self.0.is_multiple_of(1_u64 << bits));
         match found {
             Some((bits, unit)) => f.pad(&format!("{}{unit}", self.0 >> bits)),
             None => f.pad(&format!("{}B", self.0)),

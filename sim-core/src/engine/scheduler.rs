@@ -177,11 +177,9 @@ impl Engine<'_> {
         let Some(place) = self.fleet.place(node) else { return };
         for service in 0..self.services.len() {
             let runtime = &self.services[service];
-            let node = &self.fleet.seen[place];
-            let is_open = !runtime.has_room && accepts(node, &runtime.spec.pod);
-            let candidate = is_open.then(|| (node.id, self.candidate(node)));
-            let pod = &runtime.spec.pod;
-            if placement::best(pod, candidate.into_iter(), &Profile::default()).is_some() {
+            let (node, pod) = (&self.fleet.seen[place], &runtime.spec.pod);
+            let is_open = !runtime.has_room && accepts(node, pod);
+            if is_open && placement::fits(pod, &self.candidate(node)).is_ok() {
                 self.services[service].has_room = true;
                 self.update_cause(ServiceId(id(service)));
             }

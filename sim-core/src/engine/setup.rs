@@ -8,12 +8,10 @@ use crate::queue::{Class, EventQueue};
 use crate::recorder::Recorder;
 use crate::service::{CauseTrack, Gateway, Patience, Requests, Score, Service, Stages};
 use crate::source::ArrivalSource;
-use crate::spec::{PoolSpec, RunSpec, ServiceSpec};
+use crate::spec::{RunSpec, ServiceSpec};
 use crate::wakes::Wakes;
-use contract::{
-    Counts, Instant, Micros, Plan, PodSpec, Policy, PoolId, Resources, ServiceId, ServiceSeen,
-};
-use placement::{Candidate, Profile};
+use contract::{Counts, Instant, Micros, Plan, Policy, PoolId, ServiceId, ServiceSeen};
+use placement::fits_fresh;
 use std::collections::BTreeMap;
 
 impl<'a> Engine<'a> {
@@ -131,20 +129,13 @@ fn make_service(
         pods_made: 0,
         slots: Vec::new(),
         stages: Stages::default(),
-        pools: run.pools.iter().map(|pool| could_hold(pool, &spec.pod)).collect(),
+        pools: run.pools.iter().map(|pool| fits_fresh(&spec.pod, &pool.shape).is_ok()).collect(),
         has_room: true,
         attempts_at_last_scrape: 0,
         last_scrape: None,
     };
     service.next = pull(&mut service, horizon, Instant::ZERO)?;
     Ok(service)
-}
-
-/// Whether an empty node of a pool could hold a pod.
-fn could_hold(pool: &PoolSpec, pod: &PodSpec) -> bool {
-    let empty =
-        Candidate { shape: &pool.shape, used: Resources::default(), pods: 0, cordoned: false };
-    placement::best(pod, std::iter::once(((), empty)), &Profile::default()).is_some()
 }
 
 /// What recurs without a pause would stop the clock.
