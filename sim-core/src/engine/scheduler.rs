@@ -19,6 +19,8 @@ pub(super) struct Scheduler {
     booked: BTreeSet<(Instant, Rank)>,
     /// Pods that fitted nowhere, until an event or the flush.
     parked: BTreeSet<Rank>,
+    /// Where in the list of nodes the next search begins.
+    start: usize,
 }
 
 impl Scheduler {
@@ -67,21 +69,38 @@ impl Engine<'_> {
         }
     }
 
-    fn best_node(&self, pod: PodRef) -> Option<NodeId> {
+    fn best_node(&mut self, pod: PodRef) -> Option<NodeId> {
         let service = &self.services[self.pod(pod)?.service.index()];
+        let (spec, has_room) = (service.spec.pod.clone(), service.has_room);
         // A pod of the service fitted nowhere, and nothing has made room since: all are alike.
-        if !service.has_room && !CHECKED {
+        if !has_room && !CHECKED {
             return None;
         }
-        let best = self.search_nodes(&service.spec.pod);
-        assert!(service.has_room || best.is_none(), "whoever makes room says so");
+        let best = self.search_nodes(&spec);
+        assert!(has_room || best.is_none(), "whoever makes room says so");
         best
     }
 
-    fn search_nodes(&self, spec: &PodSpec) -> Option<NodeId> {
-        let open = self.fleet.seen.iter().filter(|node| accepts(node, spec));
-        let candidates = open.map(|node| (node.id, self.candidate(node)));
-        placement::best(spec, candidates, &Profile::default())
+    /// The best of the nodes that fit. In a large fleet the search ends when enough have been found, and the
+    /// next one goes on from there.
+    fn search_nodes(&mut self, spec: &PodSpec) -> Option<NodeId> {
+        let nodes = &self.fleet.seen;
+        let (wanted, start) = (enough(nodes.len()), self.scheduler.start.min(nodes.len()));
+        let mut fitting = Vec::new();
+        let mut examined = 0;
+        for node in nodes[start..].iter().chain(&nodes[..start]) {
+            if fitting.len() == wanted {
+                break;
+            }
+            examined += 1;
+            let candidate = self.candidate(node);
+            if accepts(node, spec) && placement::fits(spec, &candidate).is_ok() {
+                fitting.push((node.id, candidate));
+            }
+        }
+        let best = placement::best(spec, fitting.iter().copied(), &Profile::default());
+        self.scheduler.start = (start + examined) % nodes.len().max(1);
+        best
     }
 
     fn candidate<'a>(&'a self, node: &'a NodeSeen) -> Candidate<'a> {
@@ -200,11 +219,31 @@ impl Engine<'_> {
     }
 }
 
+/// How many nodes that fit a search looks for: all in a small fleet, else a share that falls from half to a
+/// twentieth as the fleet grows (kube-scheduler's `numFeasibleNodesToFind`).
+fn enough(nodes: usize) -> usize {
+    const ALWAYS: usize = 100;
+    const LEAST_PERCENT: usize = 5;
+    let percent = 50_usize.saturating_sub(nodes / 125).max(LEAST_PERCENT);
+    if nodes < ALWAYS { nodes } else { (nodes * percent / 100).max(ALWAYS) }
+}
+
 /// Whether a node is up far enough for a pod: without its accelerator it takes pods that need none.
 fn accepts(node: &NodeSeen, pod: &PodSpec) -> bool {
     match node.stage {
         NodeStage::Ready => true,
         NodeStage::AcceleratorStarting => pod.requests.gpus == 0,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_fleet_is_searched_in_part() {
+        let found: Vec<_> = [0, 99, 100, 201, 1_000, 5_000, 10_000].map(enough).to_vec();
+        assert_eq!(found, [0, 99, 100, 100, 420, 500, 500]);
     }
 }
