@@ -7,8 +7,8 @@ use crate::metrics::{NOT_MEASURED, POD_METRICS, SERVICE_METRICS};
 use crate::queue::Class;
 use contract::{Action, Instant, Micros, Observation, Plan, PoolId, ServiceId};
 
-/// After a turn that acted, a loop that asked for it looks again this much later: the time that one
-/// iteration of a real loop takes at least (Cluster Autoscaler logs show about a second).
+/// A loop that waits for unschedulable pods looks again this much later when one turns up, or when it has just
+/// acted: the time that one iteration of a real loop takes at least (Cluster Autoscaler logs show about a second).
 const LOOP_GAP: Micros = Micros::from_secs(1);
 
 impl Engine<'_> {
@@ -42,9 +42,9 @@ impl Engine<'_> {
         let share = if elapsed == Micros::ZERO {
             NOT_MEASURED
         } else {
-            (busy - found.scrapes.busy_before).as_secs_f64() / elapsed.as_secs_f64()
+            ((busy - found.scrapes.busy_before).as_secs_f64() / elapsed.as_secs_f64()).min(1.0)
         };
-        let values = [running + waiting, running, waiting, server.kv_use(now), share.min(1.0)];
+        let values = [running + waiting, running, waiting, server.kv_use(now), share];
         found.scrapes.push(now, values, &self.spec.metrics);
         found.scrapes.busy_before = busy;
         self.fingerprint.event(now, super::tag::SCRAPED, u64::from(pod.slot));

@@ -126,3 +126,13 @@ fn a_long_history_keeps_what_somebody_still_waits_through() {
     assert!((blamed - 7000.0).abs() < 1e-6, "both waited until the end: {blamed}");
     assert!(flight.blame().contains("NoNode 3500"), "{}", flight.blame());
 }
+
+#[test]
+fn work_that_never_ends_is_compute_to_the_end() {
+    let mut world = World::running(1, 1);
+    world.serve(fixed(10_000), 1);
+    world.spec.horizon = secs(100);
+    world.spec.drain = secs(20);
+    world.arrive(&[0]);
+    assert_eq!(world.fly().blame(), "Compute 120\n");
+}

@@ -51,12 +51,16 @@ fn work_past_the_horizon_is_neither_useful_nor_billed() {
     world.serve(crate::world::fixed(100), 1);
     world.arrive(&[590]);
     world.act(650, ONE_NODE);
+    world.act(650, replicas(2));
     let flight = world.fly();
     assert_eq!(flight.requests().completed, 1, "it finishes in the drain");
     assert_close(billed(&flight), 600.0);
     check_gpus(&flight, [10.0, 590.0, 0.0, 0.0, 600.0]);
     assert_eq!(flight.outcome.summary.fleet.launched, 0);
     assert_eq!(flight.outcome.summary.fleet.nodes_peak, 1);
+    let replicas = flight.service().replicas;
+    assert_eq!((replicas.created, replicas.wanted_peak, replicas.ready_peak), (1, 1, 1));
+    assert_close(replicas.ready_mean, 1.0);
 }
 
 #[test]
