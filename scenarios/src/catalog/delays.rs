@@ -1,6 +1,6 @@
 //! How long stages take: named distributions, and the platforms that are made of them.
 
-use super::Model;
+use super::{Instance, Model};
 use contract::Micros;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -198,6 +198,13 @@ pub struct Platform {
     pub reclaims_per_hour: Option<f64>,
     /// Where the spot figures come from.
     pub source: String,
+}
+
+impl Platform {
+    /// Whether an instance type starts so unless a scenario says otherwise.
+    pub fn is_default_for(&self, instance: &Instance) -> bool {
+        self.gpus == (instance.gpus > 0) && self.providers.contains(&instance.provider)
+    }
 }
 
 /// `delays.toml`.

@@ -153,14 +153,6 @@ impl Catalogue {
         self.platforms.get(name)
     }
 
-    /// The platform on which an instance type starts by default.
-    pub fn platform_of(&self, instance: &Instance) -> Option<&Platform> {
-        let gpus = instance.gpus > 0;
-        self.platforms.values().find(|platform| {
-            platform.gpus == gpus && platform.providers.contains(&instance.provider)
-        })
-    }
-
     /// All GPUs, by name.
     pub fn gpus(&self) -> &BTreeMap<String, Gpu> {
         &self.gpus

@@ -95,9 +95,11 @@ fn every_gpu_that_people_serve_on_can_be_rented() {
 }
 
 #[test]
-fn every_instance_starts_on_some_platform() {
+fn every_instance_starts_on_one_platform_by_default() {
     for (name, instance) in catalogue().instances() {
-        assert!(catalogue().platform_of(instance).is_some(), "{name} has no platform");
+        let platforms = catalogue().platforms().values();
+        let fitting = platforms.filter(|platform| platform.is_default_for(instance));
+        assert_eq!(fitting.count(), 1, "{name} starts on one platform by default");
     }
 }
 

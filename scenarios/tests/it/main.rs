@@ -1,3 +1,7 @@
 //! Integration tests of the crate, one binary.
 
+mod bad_scenarios;
 mod catalogue;
+mod defaults;
+mod experiment;
+mod fingerprints;

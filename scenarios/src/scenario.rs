@@ -1,0 +1,202 @@
+//! A scenario: read, checked, filled in from the catalogue, ready to be flown.
+
+use crate::builtin;
+use crate::document::Document;
+use crate::error::ScenarioError;
+use crate::settings::{Length, Service, Settings, Stack};
+use crate::suggest::{did_you_mean, list};
+use crate::wire::{Wired, policies_of, wire};
+use contract::{Micros, Policy, ServiceId};
+use sim_core::ArrivalSource;
+use sim_core::outcome::ServiceInfo;
+use sim_core::random::Seed;
+use sim_core::spec::{RunSpec, ServiceSpec};
+use std::path::{Path, PathBuf};
+use traces::{TraceError, Traffic};
+
+/// A scenario that can be flown.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    settings: Settings,
+    wired: Wired,
+    document: Document,
+    base: PathBuf,
+    /// The horizon is not that of the file.
+    cut: bool,
+}
+
+impl Scenario {
+    /// A file by its path, or a built-in scenario by its name.
+    pub fn find(name: &str) -> Result<Self, ScenarioError> {
+        if let Some(scenario) = Self::builtin(name) {
+            return scenario;
+        }
+        let path = Path::new(name);
+        let looks_like_a_path = path.extension().is_some() || path.components().count() > 1;
+        if looks_like_a_path || path.is_file() {
+            return Self::load(path);
+        }
+        let known = builtin::names();
+        let hint = did_you_mean(name, known.clone());
+        Err(ScenarioError::Unknown { name: name.to_owned(), known: list(known), hint })
+    }
+
+    /// A scenario that is compiled in; `None` if there is none of this name. Relative paths in it start at
+    /// the current folder.
+    pub fn builtin(name: &str) -> Option<Result<Self, ScenarioError>> {
+        builtin::text(name).map(|text| Self::parse(text, name, Path::new("")))
+    }
+
+    /// Reads a file. Relative paths in it start at its folder.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ScenarioError::Unreadable { path: path.to_owned(), cause })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, &path.display().to_string(), base)
+    }
+
+    /// Reads a text. `origin` is how messages and the command that repeats a run call it; `base` is where
+    /// relative paths start.
+    pub fn parse(text: &str, origin: &str, base: &Path) -> Result<Self, ScenarioError> {
+        let document = Document { origin: origin.to_owned(), text: text.to_owned() };
+        let mut settings: Settings = document.read()?;
+        let wired = wire(&mut settings, &document)?;
+        Ok(Self { settings, wired, document, base: base.to_owned(), cut: false })
+    }
+
+    /// The same scenario with another end.
+    #[must_use]
+    pub fn with_horizon(mut self, horizon: Length) -> Self {
+        self.settings.horizon = horizon;
+        self.cut = true;
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// What it shows.
+    pub fn about(&self) -> &str {
+        &self.settings.about
+    }
+
+    /// How messages call it: a path, or the name of a built-in scenario.
+    pub fn origin(&self) -> &str {
+        &self.document.origin
+    }
+
+    /// The arguments that name it on a command line.
+    pub(crate) fn arguments(&self) -> String {
+        let origin = self.origin();
+        if !self.cut {
+            return origin.to_owned();
+        }
+        let horizon = self.horizon().to_string().replace(' ', "");
+        format!("{origin} --horizon {horizon}")
+    }
+
+    /// Every setting, what the file left out filled in.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Every setting as TOML, what the file left out filled in: reads back as the same scenario.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.settings).expect("settings have a TOML form")
+    }
+
+    /// Its stacks, in order.
+    pub fn stacks(&self) -> &[Stack] {
+        &self.settings.stack
+    }
+
+    /// The stack of this name.
+    pub fn stack(&self, name: &str) -> Result<&Stack, ScenarioError> {
+        let names = self.stacks().iter().map(|stack| stack.name.as_str());
+        self.stacks().iter().find(|stack| stack.name == name).ok_or_else(|| {
+            ScenarioError::UnknownStack {
+                scenario: self.name().to_owned(),
+                found: name.to_owned(),
+                known: list(names.clone()),
+                hint: did_you_mean(name, names),
+            }
+        })
+    }
+
+    /// Its services, as a report introduces them.
+    pub fn service_infos(&self) -> Vec<ServiceInfo> {
+        let services = self.wired.services.iter().zip(&self.wired.introductions);
+        let info = |(service, about): (&ServiceSpec, &String)| ServiceInfo {
+            name: service.name.to_string(),
+            about: about.clone(),
+            slo_ttft: service.slo.ttft,
+            slo_tpot: service.slo.tpot,
+            slo_e2e: service.slo.e2e,
+        };
+        services.map(info).collect()
+    }
+
+    /// Fails at its key if a trace that the scenario replays is not there.
+    pub fn check_traces(&self) -> Result<(), ScenarioError> {
+        for (name, service) in &self.settings.service {
+            let Traffic::AzureCsv(replay) = &service.traffic else { continue };
+            let path = self.base.join(&replay.path);
+            if !path.is_file() {
+                let key = ["service", name, "traffic", "azure-csv", "path"].map(str::to_owned);
+                let problem = format!("found no file `{}`", path.display());
+                let hint = "a relative path starts at the folder of the scenario file, that of a \
+                            built-in scenario at the current folder";
+                return Err(self.document.error(&key, problem, Some(hint.to_owned())));
+            }
+        }
+        Ok(())
+    }
+
+    /// The specification of one run of `stack`.
+    pub(crate) fn spec(&self, stack: &Stack, seed: Seed) -> RunSpec {
+        let mut spec = RunSpec {
+            seed,
+            horizon: self.horizon(),
+            drain: self.settings.drain,
+            bin: self.settings.bin.get(),
+            pools: self.wired.pools.clone(),
+            services: self.wired.services.clone(),
+            control: self.wired.control.clone(),
+            metrics: self.wired.metrics.clone(),
+        };
+        for pool in &mut spec.pools {
+            pool.initial = stack.initial_nodes.get(&*pool.name).copied().unwrap_or(pool.initial);
+        }
+        for service in &mut spec.services {
+            let own = stack.initial_replicas.get(&*service.name).copied();
+            service.initial = own.unwrap_or(service.initial);
+        }
+        spec
+    }
+
+    /// Length of a run.
+    pub fn horizon(&self) -> Micros {
+        self.settings.horizon.get()
+    }
+
+    /// Arrivals of each service, in order.
+    pub(crate) fn sources(&self, seed: Seed) -> Result<Vec<Box<dyn ArrivalSource>>, TraceError> {
+        let services = self.settings.service.values().zip((0..).map(ServiceId));
+        let open = |(service, id): (&Service, ServiceId)| {
+            service.traffic.open(seed, id, self.horizon(), &self.base)
+        };
+        services.map(open).collect()
+    }
+
+    /// Fresh policies of a stack.
+    pub(crate) fn policies(&self, stack: &Stack) -> Vec<Box<dyn Policy>> {
+        policies_of(stack, self.settings.service.keys())
+    }
+}
+
+/// The JSON schema of scenario files, for editors.
+pub fn scenario_schema() -> serde_json::Value {
+    schemars::schema_for!(Settings).to_value()
+}

@@ -1,0 +1,62 @@
+//! The control plane and the metrics pipeline.
+
+use super::{DelaySetting, Length};
+use crate::catalog::Distribution;
+use contract::Micros;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The control plane's pace: `[control]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Control {
+    /// From a replica count written to the pods created or told to go.
+    pub actuation: DelaySetting,
+    /// One scheduling attempt.
+    pub scheduling: DelaySetting,
+    /// First back-off of a pod that did not fit.
+    pub backoff_initial: Length,
+    /// Longest back-off.
+    pub backoff_max: Length,
+    /// Unschedulable pods are tried again after this long without an event.
+    pub unschedulable_flush: Length,
+    /// How often that is checked.
+    pub flush_interval: Length,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        let fixed =
+            |millis| DelaySetting::Written(Distribution::Fixed(Micros::from_millis(millis)));
+        Self {
+            actuation: fixed(200),
+            scheduling: fixed(10),
+            backoff_initial: Length::of(Micros::from_secs(1)),
+            backoff_max: Length::of(Micros::from_secs(10)),
+            unschedulable_flush: Length::of(Micros::from_mins(5)),
+            flush_interval: Length::of(Micros::from_secs(30)),
+        }
+    }
+}
+
+/// From exporter to policy: `[metrics]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Metrics {
+    /// Between two scrapes of a target; each target has its own phase.
+    pub scrape_interval: Length,
+    /// From a scrape to a policy that can read it.
+    pub delay: Micros,
+    /// Policies read the mean over the scrapes of this long; zero gives the newest alone.
+    pub window: Micros,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            scrape_interval: Length::of(Micros::from_secs(15)),
+            delay: Micros::from_secs(1),
+            window: Micros::ZERO,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What a scenario file may say: one struct for each table, in the order of the manual (`defaults.toml`).
+
+mod control;
+mod delay;
+mod pool;
+mod range;
+mod service;
+mod stack;
+
+use contract::Micros;
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use control::{Control, Metrics};
+pub use delay::DelaySetting;
+pub use pool::{Pool, Spot};
+pub use range::{Length, OutOfRange, Share};
+pub use service::{Client, Gateway, Llm, Plain, Requests, Routing, Service, SloLimits, TimeoutOn};
+pub use stack::Stack;
+
+/// A whole scenario, as its file says it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Short name.
+    pub name: String,
+    /// What it shows, in a sentence or two.
+    pub about: String,
+    /// Arrivals are taken until here; money and attainment count up to here.
+    pub horizon: Length,
+    /// After the horizon, requests get this long to finish.
+    #[serde(default = "drain")]
+    pub drain: Micros,
+    /// Width of a timeline bin.
+    #[serde(default = "bin")]
+    pub bin: Length,
+    /// The control plane's pace.
+    #[serde(default)]
+    pub control: Control,
+    /// From exporter to policy.
+    #[serde(default)]
+    pub metrics: Metrics,
+    /// Node pools, by name.
+    pub pool: IndexMap<String, Pool>,
+    /// Services, by name.
+    pub service: IndexMap<String, Service>,
+    /// Stacks of policies, in the order in which they are compared.
+    pub stack: Vec<Stack>,
+}
+
+fn drain() -> Micros {
+    Micros::from_mins(10)
+}
+
+fn bin() -> Length {
+    Length::of(Micros::from_mins(1))
+}

@@ -1,0 +1,110 @@
+//! A pool of equal nodes: `[pool.NAME]`.
+
+use super::{DelaySetting, Share};
+use contract::{Micros, Taint, UsdPerHour};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A pool of equal nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pool {
+    /// Instance type, by its provider's name.
+    pub instance: String,
+    /// Never fewer nodes.
+    #[serde(default)]
+    pub min: u32,
+    /// Never more.
+    pub max: u32,
+    /// Ready at the start; `min` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<u32>,
+    /// Zones; nodes go to them in turn.
+    #[serde(default = "one_zone")]
+    pub zones: Vec<String>,
+    /// Nodes that the cloud can give at most, by zone; no limit where none is given.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub stock: IndexMap<String, u32>,
+    /// Price of a node; the catalogue's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<UsdPerHour>,
+    /// What is billed at least; then by the second.
+    #[serde(default = "minute")]
+    pub billing_minimum: Micros,
+    /// Share of launches that come to nothing.
+    #[serde(default)]
+    pub launch_failure: Share,
+    /// How nodes start; by the instance's provider unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Request to instance; the platform's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch: Option<DelaySetting>,
+    /// Instance to operating system up; the platform's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<DelaySetting>,
+    /// Operating system up to node Ready; the platform's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<DelaySetting>,
+    /// Node Ready to GPUs allocatable; the platform's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accelerator: Option<DelaySetting>,
+    /// Delete call to instance gone; the platform's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminate: Option<DelaySetting>,
+    /// A gigabyte of image, downloaded and unpacked.
+    #[serde(default = "pull")]
+    pub pull: DelaySetting,
+    /// A gibibyte of weights, first load on a node.
+    #[serde(default = "weights")]
+    pub weights: DelaySetting,
+    /// A gibibyte of weights that the node's page cache holds.
+    #[serde(default = "cached_weights")]
+    pub cached_weights: DelaySetting,
+    /// The image is in the machine image: nothing to pull.
+    #[serde(default)]
+    pub image_preloaded: bool,
+    /// Node labels beside those that every node has.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Marks that keep pods off unless they tolerate them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
+    /// Reclaimable capacity at the spot price; on demand unless the table is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<Spot>,
+}
+
+/// Reclaimable capacity: `[pool.NAME.spot]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Spot {
+    /// Reclaims per node and hour; the catalogue's unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reclaims_per_hour: Option<f64>,
+    /// Warning before the node goes; the platform's unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Micros>,
+}
+
+fn one_zone() -> Vec<String> {
+    vec!["a".to_owned()]
+}
+
+fn minute() -> Micros {
+    Micros::from_mins(1)
+}
+
+fn pull() -> DelaySetting {
+    DelaySetting::named("pull-network-disk")
+}
+
+fn weights() -> DelaySetting {
+    DelaySetting::named("weights-network-disk")
+}
+
+fn cached_weights() -> DelaySetting {
+    DelaySetting::named("weights-page-cache")
+}

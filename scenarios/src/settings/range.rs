@@ -1,0 +1,106 @@
+//! Settings with a range: a value outside it cannot be built, so the error stands at its key.
+
+use contract::Micros;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::borrow::Cow;
+
+/// A value outside the range that its setting allows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("found `{found}`, expected {expected}")]
+pub struct OutOfRange {
+    found: String,
+    expected: &'static str,
+}
+
+/// A share, 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Share(f64);
+
+impl Share {
+    /// The bare value.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Share {
+    type Error = OutOfRange;
+    fn try_from(value: f64) -> Result<Self, OutOfRange> {
+        let error = || OutOfRange { found: value.to_string(), expected: "a share from 0 to 1" };
+        (0.0..=1.0).contains(&value).then_some(Self(value)).ok_or_else(error)
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(f64::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Share {
+    fn schema_name() -> Cow<'static, str> {
+        "Share".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": 0, "maximum": 1 })
+    }
+}
+
+/// A length of time that is not zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Length(Micros);
+
+impl Length {
+    /// The bare value.
+    pub fn get(self) -> Micros {
+        self.0
+    }
+
+    /// A length that is known not to be zero.
+    pub(crate) fn of(length: Micros) -> Self {
+        assert!(length > Micros::ZERO, "a length of time is not zero");
+        Self(length)
+    }
+}
+
+impl TryFrom<Micros> for Length {
+    type Error = OutOfRange;
+    fn try_from(value: Micros) -> Result<Self, OutOfRange> {
+        let expected = "a duration that is longer than zero";
+        let error = || OutOfRange { found: value.to_string(), expected };
+        (value > Micros::ZERO).then_some(Self(value)).ok_or_else(error)
+    }
+}
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(Micros::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Length {
+    fn schema_name() -> Cow<'static, str> {
+        "Length".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Micros::json_schema(generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_holds_its_ends_and_nothing_beyond() {
+        let share = |value: f64| Share::try_from(value).map_err(|error| error.to_string());
+        assert_eq!(share(0.0), Ok(Share(0.0)));
+        assert_eq!(share(1.0), Ok(Share(1.0)));
+        assert_eq!(share(1.01), Err("found `1.01`, expected a share from 0 to 1".to_owned()));
+        assert_eq!(share(f64::NAN), Err("found `NaN`, expected a share from 0 to 1".to_owned()));
+        assert!(Length::try_from(Micros(1)).is_ok() && Length::try_from(Micros(0)).is_err());
+    }
+}

@@ -1,0 +1,30 @@
+//! A stack: the policies that fly together, and the fleet they take over. `[[stack]]`.
+
+use indexmap::IndexMap;
+use policies::{NodePolicy, ReplicaPolicy};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A stack of policies. Stacks are compared in the order of the file; the first is what the others are
+/// compared with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Stack {
+    /// Short name.
+    pub name: String,
+    /// What it is, in a sentence.
+    pub about: String,
+    /// Replicas at the start, by service, where this stack takes over a fleet of another size.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub initial_replicas: IndexMap<String, u32>,
+    /// Nodes at the start, by pool, where this stack takes over a fleet of another size.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub initial_nodes: IndexMap<String, u32>,
+    /// How many replicas each service gets that has no policy of its own below.
+    pub replicas: ReplicaPolicy,
+    /// Policies of single services: `[stack.service.NAME.hpa]`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub service: IndexMap<String, ReplicaPolicy>,
+    /// How many nodes each pool gets.
+    pub nodes: NodePolicy,
+}

@@ -1,0 +1,173 @@
+//! From settings to the engine's own terms. What the types of the settings cannot check is checked here, each
+//! misfit an error at its key; what a scenario leaves to the catalogue is filled in.
+
+mod pools;
+mod services;
+mod stacks;
+
+use crate::catalog::{Catalogue, DelayRow, Model, Stage};
+use crate::document::{Document, KeyPath};
+use crate::error::ScenarioError;
+use crate::settings::{Control, DelaySetting, Length, Metrics, Settings};
+use crate::suggest::{did_you_mean, list};
+use contract::Micros;
+use sim_core::delay::Delay;
+use sim_core::spec::{ControlSpec, MetricsSpec, PoolSpec, ServiceSpec};
+use std::collections::BTreeMap;
+
+pub(crate) use stacks::policies_of;
+
+/// A scenario in the engine's terms, save what changes from stack to stack and run to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Wired {
+    pub(crate) pools: Vec<PoolSpec>,
+    pub(crate) services: Vec<ServiceSpec>,
+    /// What each service runs on what, for reports.
+    pub(crate) introductions: Vec<String>,
+    pub(crate) control: ControlSpec,
+    pub(crate) metrics: MetricsSpec,
+}
+
+/// Checks `settings`, fills them in from the catalogue and turns them into specifications.
+pub(crate) fn wire(settings: &mut Settings, document: &Document) -> Result<Wired, ScenarioError> {
+    let check = Check { catalogue: Catalogue::embedded(), document };
+    check.not_empty("pool", settings.pool.len())?;
+    check.not_empty("service", settings.service.len())?;
+    let pools = check.pools(&mut settings.pool)?;
+    let (services, introductions) = check.services(&mut settings.service, &pools)?;
+    check.stacks(settings)?;
+    Ok(Wired {
+        pools,
+        services,
+        introductions,
+        control: check.control(&settings.control)?,
+        metrics: check.metrics(&settings.metrics)?,
+    })
+}
+
+/// Turns settings into specifications, or into an error at their place.
+struct Check<'a> {
+    catalogue: &'static Catalogue,
+    document: &'a Document,
+}
+
+impl Check<'_> {
+    /// An error that says what was found and what was expected.
+    fn misfit(&self, key: &KeyPath, found: &str, expected: &str) -> ScenarioError {
+        self.document.error(key, format!("found `{found}`, expected {expected}"), None)
+    }
+
+    /// An error for a name that is not among `known`.
+    fn unknown<'n>(
+        &self,
+        key: &KeyPath,
+        what: &str,
+        found: &str,
+        known: impl Iterator<Item = &'n str> + Clone,
+    ) -> ScenarioError {
+        let hint = did_you_mean(found, known.clone());
+        // A catalogue of hundreds is not for a message.
+        let names: Vec<_> = known.collect();
+        let expected = match names.len() {
+            0..=12 => format!("one of {}", list(names)),
+            many => format!("one of the {many} that the catalogue has"),
+        };
+        self.document.error(
+            key,
+            format!("found the unknown {what} `{found}`, expected {expected}"),
+            hint,
+        )
+    }
+
+    fn not_empty(&self, table: &str, count: usize) -> Result<(), ScenarioError> {
+        if count > 0 {
+            return Ok(());
+        }
+        let problem = format!("found no {table}, expected one or more");
+        Err(self.document.error(&[table.to_owned()], problem, None))
+    }
+
+    /// A delay by name or as written; `model` is what the replica serves, if it serves one.
+    fn delay(
+        &self,
+        key: &KeyPath,
+        setting: &DelaySetting,
+        stage: Option<Stage>,
+        model: Option<&Model>,
+    ) -> Result<Delay, ScenarioError> {
+        let distribution = match setting {
+            DelaySetting::Written(distribution) => distribution,
+            DelaySetting::Named(name) => &self.named_delay(key, name, stage)?.takes,
+        };
+        distribution
+            .resolve(model)
+            .map_err(|error| self.document.error(key, error.to_string(), None))
+    }
+
+    fn named_delay(
+        &self,
+        key: &KeyPath,
+        name: &str,
+        stage: Option<Stage>,
+    ) -> Result<&'static DelayRow, ScenarioError> {
+        let fits = |row: &DelayRow| stage.is_some_and(|stage| row.stage == stage);
+        let known = self.catalogue.delays().iter().filter(|(_, row)| fits(row));
+        match self.catalogue.delay(name) {
+            Some(row) if fits(row) => Ok(row),
+            _ if stage.is_none() => {
+                let expected = "a delay written out, such as `{ fixed = \"10ms\" }`";
+                Err(self.misfit(key, name, expected))
+            }
+            _ => Err(self.unknown(key, "delay", name, known.map(|(name, _)| name.as_str()))),
+        }
+    }
+
+    fn control(&self, control: &Control) -> Result<ControlSpec, ScenarioError> {
+        let at = |part: &str| vec!["control".to_owned(), part.to_owned()];
+        if control.backoff_max < control.backoff_initial {
+            let found = control.backoff_max.get().to_string();
+            return Err(self.misfit(&at("backoff-max"), &found, "at least `backoff-initial`"));
+        }
+        Ok(ControlSpec {
+            actuation: self.delay(&at("actuation"), &control.actuation, None, None)?,
+            scheduling: self.delay(&at("scheduling"), &control.scheduling, None, None)?,
+            backoff_initial: control.backoff_initial.get(),
+            backoff_max: control.backoff_max.get(),
+            unschedulable_flush: control.unschedulable_flush.get(),
+            flush_interval: control.flush_interval.get(),
+        })
+    }
+
+    fn metrics(&self, metrics: &Metrics) -> Result<MetricsSpec, ScenarioError> {
+        let shortest = metrics.scrape_interval.get();
+        if metrics.window > Micros::ZERO && metrics.window < shortest {
+            let key = vec!["metrics".to_owned(), "window".to_owned()];
+            let found = metrics.window.to_string();
+            return Err(self.misfit(&key, &found, "`0s`, or at least one `scrape-interval`"));
+        }
+        Ok(MetricsSpec { scrape_interval: shortest, delay: metrics.delay, window: metrics.window })
+    }
+}
+
+/// The bare value of an optional length.
+fn bare(length: Option<Length>) -> Option<Micros> {
+    length.map(Length::get)
+}
+
+/// Labels that every node has, with those of its pool.
+fn node_labels(
+    instance: &str,
+    arch: &str,
+    pool: &str,
+    own: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let known = [
+        ("node.kubernetes.io/instance-type", instance),
+        ("kubernetes.io/arch", arch),
+        ("pool", pool),
+    ];
+    let mut labels: BTreeMap<_, _> =
+        known.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+    labels.extend(own.clone());
+    labels
+}

@@ -1,0 +1,301 @@
+//! Services: what a replica serves, how it starts, and the gateway in front.
+
+use super::{Check, bare};
+use crate::catalog::{Basis, CatalogueError, LlmFigures, Model, Stage};
+use crate::document::{KeyPath, key};
+use crate::error::ScenarioError;
+use crate::settings::{Client, Gateway, Llm, Plain, Routing, Service, SloLimits, TimeoutOn};
+use contract::{Bytes, GpuModel, PodSpec, Resources};
+use indexmap::IndexMap;
+use sim_core::llm::{EngineSettings, StepModel};
+use sim_core::spec::{
+    self, GatewaySpec, LlmVariant, PoolSpec, ServiceKind, ServiceSpec, Slo, StartupSpec,
+};
+use std::sync::Arc;
+
+/// What `llm` or `plain` decides about a service.
+struct Served {
+    kind: ServiceKind,
+    startup: StartupSpec,
+    gpu_models: Vec<GpuModel>,
+    /// GPUs of a replica.
+    gpus: u32,
+    introduction: String,
+}
+
+impl Check<'_> {
+    pub(super) fn services(
+        &self,
+        services: &mut IndexMap<String, Service>,
+        pools: &[PoolSpec],
+    ) -> Result<(Vec<ServiceSpec>, Vec<String>), ScenarioError> {
+        let wired = services.iter_mut().map(|(name, service)| self.service(name, service, pools));
+        wired.collect()
+    }
+
+    fn service(
+        &self,
+        name: &str,
+        service: &mut Service,
+        pools: &[PoolSpec],
+    ) -> Result<(ServiceSpec, String), ScenarioError> {
+        let probe_key = key(["service", name, "probe"]);
+        let probe = self.delay(&probe_key, &service.probe, Some(Stage::Probe), None)?;
+        let served = match (&mut service.llm, &service.plain) {
+            (Some(llm), None) => self.llm(name, llm, probe)?,
+            (None, Some(plain)) => self.plain(name, plain, probe)?,
+            (both, _) => {
+                let found = if both.is_some() { "both" } else { "neither" };
+                let problem = format!("found {found} of `llm` and `plain`, expected one of them");
+                return Err(self.document.error(&key(["service", name]), problem, None));
+            }
+        };
+        let pod = PodSpec {
+            requests: Resources {
+                cpu: service.requests.cpu,
+                memory: service.requests.memory,
+                gpus: served.gpus,
+            },
+            gpu_models: served.gpu_models,
+            node_selector: service.node_selector.clone(),
+            tolerations: service.tolerations.clone(),
+            priority: service.priority,
+        };
+        self.fits_somewhere(name, &pod, pools)?;
+        let spec = ServiceSpec {
+            name: name.into(),
+            pod: Arc::new(pod),
+            initial: service.initial,
+            kind: served.kind,
+            startup: served.startup,
+            gateway: gateway(&service.gateway, &service.client),
+            slo: slo(&service.slo),
+            grace: service.grace,
+        };
+        Ok((spec, served.introduction))
+    }
+
+    fn llm(
+        &self,
+        name: &str,
+        llm: &mut Llm,
+        probe: sim_core::delay::Delay,
+    ) -> Result<Served, ScenarioError> {
+        let at = |part: &str| key(["service", name, "llm", part]);
+        let (model_name, model) = self.catalogue.model(&llm.model).ok_or_else(|| {
+            let known = self.catalogue.models().keys().map(String::as_str);
+            self.unknown(&at("model"), "model", &llm.model, known)
+        })?;
+        llm.model = model_name.to_owned();
+        if llm.gpus.is_empty() {
+            return Err(self.misfit(&at("gpus"), "[]", "one GPU model or more"));
+        }
+        let mut variants = Vec::new();
+        let mut figures_by_gpu = Vec::new();
+        for place in 0..llm.gpus.len() {
+            let (variant, figures) = self.variant(&at("gpus"), llm, place)?;
+            figures_by_gpu.push(figures);
+            variants.push(variant);
+        }
+        self.capacities_are_used(&at("kv-cache-tokens"), llm)?;
+        let weights = *llm.weights.get_or_insert(figures_by_gpu[0].weights);
+        let gpu_models = variants.iter().map(|variant| variant.gpu.clone()).collect();
+        let startup = self.llm_startup(name, llm, model, weights, probe)?;
+        let introduction = introduction(llm, &figures_by_gpu);
+        let gpus = llm.tensor_parallel.get();
+        let kind = ServiceKind::Llm { variants };
+        Ok(Served { kind, startup, gpu_models, gpus, introduction })
+    }
+
+    /// The model on the `place`th of its GPUs; fills in the GPU's own name and the KV cache.
+    fn variant(
+        &self,
+        key: &KeyPath,
+        llm: &mut Llm,
+        place: usize,
+    ) -> Result<(LlmVariant, LlmFigures), ScenarioError> {
+        let mut key = key.clone();
+        key.push(place.to_string());
+        let found = llm.gpus[place].clone();
+        let (gpu, _) = self.catalogue.gpu(&found).ok_or_else(|| {
+            let known = self.catalogue.gpus().keys().map(String::as_str);
+            self.unknown(&key, "GPU", &found, known)
+        })?;
+        let tp = llm.tensor_parallel.get();
+        let figures = self
+            .catalogue
+            .llm_figures(&llm.model, gpu, tp, llm.precision)
+            .map_err(|error| self.document.error(&key, error.to_string(), remedy(&error)))?;
+        if found != gpu
+            && let Some(tokens) = llm.kv_cache_tokens.swap_remove(&found)
+        {
+            llm.kv_cache_tokens.insert(gpu.to_owned(), tokens);
+        }
+        gpu.clone_into(&mut llm.gpus[place]);
+        let capacity = llm.kv_cache_tokens.entry(gpu.to_owned());
+        let kv_capacity_tokens = *capacity.or_insert(figures.kv_capacity_tokens);
+        let variant = LlmVariant {
+            gpu: GpuModel(gpu.into()),
+            model: Arc::new(StepModel::new(&figures.steps)),
+            engine: EngineSettings {
+                max_num_seqs: llm.max_num_seqs.get(),
+                max_num_batched_tokens: llm.max_num_batched_tokens.get(),
+                kv_capacity_tokens,
+            },
+        };
+        Ok((variant, figures))
+    }
+
+    /// A KV cache is for a GPU that the service uses, and holds something.
+    fn capacities_are_used(&self, key: &KeyPath, llm: &Llm) -> Result<(), ScenarioError> {
+        for (gpu, &tokens) in &llm.kv_cache_tokens {
+            let mut key = key.clone();
+            key.push(gpu.clone());
+            if !llm.gpus.contains(gpu) {
+                return Err(self.unknown(&key, "GPU", gpu, llm.gpus.iter().map(String::as_str)));
+            }
+            if tokens == 0 {
+                return Err(self.misfit(&key, "0", "a number of tokens from 1"));
+            }
+        }
+        Ok(())
+    }
+
+    fn llm_startup(
+        &self,
+        name: &str,
+        llm: &Llm,
+        model: &Model,
+        weights: Bytes,
+        probe: sim_core::delay::Delay,
+    ) -> Result<StartupSpec, ScenarioError> {
+        let at = |part: &str| key(["service", name, "llm", part]);
+        let container_stage = Some(Stage::Container);
+        Ok(StartupSpec {
+            image: llm.image,
+            container: self.delay(
+                &at("container-start"),
+                &llm.container_start,
+                container_stage,
+                Some(model),
+            )?,
+            weights,
+            engine: self.delay(
+                &at("engine-start"),
+                &llm.engine_start,
+                Some(Stage::Engine),
+                Some(model),
+            )?,
+            probe,
+        })
+    }
+
+    fn plain(
+        &self,
+        name: &str,
+        plain: &Plain,
+        probe: sim_core::delay::Delay,
+    ) -> Result<Served, ScenarioError> {
+        let at = |part: &str| key(["service", name, "plain", part]);
+        let service_time = self.delay(&at("service-time"), &plain.service_time, None, None)?;
+        let container = self.delay(
+            &at("container-start"),
+            &plain.container_start,
+            Some(Stage::Container),
+            None,
+        )?;
+        let startup = StartupSpec {
+            image: plain.image,
+            container,
+            weights: Bytes(0),
+            engine: sim_core::delay::Delay::Fixed(contract::Micros::ZERO),
+            probe,
+        };
+        let concurrency = plain.concurrency.get();
+        let typical = service_time.typical();
+        Ok(Served {
+            kind: ServiceKind::Plain { service_time, concurrency },
+            startup,
+            gpu_models: Vec::new(),
+            gpus: 0,
+            introduction: format!("plain server, {concurrency} at a time, typically {typical}"),
+        })
+    }
+
+    /// Some pool's node can hold a replica when it is empty.
+    fn fits_somewhere(
+        &self,
+        name: &str,
+        pod: &PodSpec,
+        pools: &[PoolSpec],
+    ) -> Result<(), ScenarioError> {
+        let has_gpu = |pool: &&PoolSpec| {
+            let gpu = pool.shape.gpu.as_ref();
+            pod.requests.gpus == 0 || gpu.is_some_and(|gpu| pod.gpu_models.contains(gpu))
+        };
+        let fitting: Vec<_> = pools.iter().filter(has_gpu).collect();
+        if fitting.is_empty() {
+            let found: Vec<_> = pod.gpu_models.iter().map(|gpu| &*gpu.0).collect();
+            let problem = format!("found no pool with {}", found.join(" or "));
+            let hint = "add a pool whose `instance` has such GPUs, or a GPU model that a pool has";
+            let key = key(["service", name, "llm", "gpus"]);
+            return Err(self.document.error(&key, problem, Some(hint.to_owned())));
+        }
+        if fitting.iter().any(|pool| pool.shape.allocatable.holds(&pod.requests)) {
+            return Ok(());
+        }
+        let largest = fitting.iter().map(|pool| pool.shape.allocatable).max();
+        let largest = largest.unwrap_or_default();
+        let problem = format!("found a replica of {}, expected at most {largest}", pod.requests);
+        let hint = "lower `requests` or `tensor-parallel`, or take a larger `instance`".to_owned();
+        Err(self.document.error(&key(["service", name, "requests"]), problem, Some(hint)))
+    }
+}
+
+fn remedy(error: &CatalogueError) -> Option<String> {
+    let hint = match error {
+        CatalogueError::DoesNotFit { .. } => "raise `tensor-parallel` or take a larger GPU",
+        CatalogueError::UnknownPrecision { .. } => "set `precision`",
+        CatalogueError::NoEstimate { .. } => "take a GPU and `tensor-parallel` that were measured",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// `Llama-3.1-8B in bf16 on L40S, 2 × H100-80GB-SXM (estimate from the data sheet)`.
+fn introduction(llm: &Llm, figures: &[LlmFigures]) -> String {
+    let tp = llm.tensor_parallel.get();
+    let on_gpu = |(gpu, figures): (&String, &LlmFigures)| {
+        let count = if tp == 1 { String::new() } else { format!("{tp} × ") };
+        let doubt = match figures.basis {
+            Basis::Measured(_) => String::new(),
+            basis @ Basis::Estimate => format!(" ({basis})"),
+        };
+        format!("{count}{gpu}{doubt}")
+    };
+    let gpus: Vec<_> = llm.gpus.iter().zip(figures).map(on_gpu).collect();
+    format!("{} in {} on {}", llm.model, llm.precision, gpus.join(", "))
+}
+
+fn gateway(gateway: &Gateway, client: &Client) -> GatewaySpec {
+    GatewaySpec {
+        routing: match gateway.routing {
+            Routing::RoundRobin => spec::Routing::RoundRobin,
+            Routing::LeastLoaded => spec::Routing::LeastLoaded,
+            Routing::PowerOfTwo => spec::Routing::PowerOfTwo,
+        },
+        routing_scrape: gateway.routing_scrape.get(),
+        queue_limit: gateway.queue_limit,
+        timeout: bare(client.timeout),
+        timeout_on: match client.timeout_on {
+            TimeoutOn::FirstToken => spec::TimeoutOn::FirstToken,
+            TimeoutOn::Response => spec::TimeoutOn::Response,
+        },
+        retries: client.retries,
+        retry_backoff: client.retry_backoff,
+    }
+}
+
+fn slo(limits: &SloLimits) -> Slo {
+    Slo { ttft: bare(limits.ttft), tpot: bare(limits.tpot), e2e: bare(limits.e2e) }
+}

@@ -1,0 +1,90 @@
+//! `defaults.toml` is the manual: complete, and true.
+
+use scenarios::{DEFAULTS, Scenario, scenario_schema};
+use std::path::Path;
+
+/// The manual's scenario with everything left out that may be left out.
+const SPARSE: &str = r#"
+name = "defaults"
+about = "Every setting there is."
+horizon = "1h"
+[pool.gpu]
+instance = "g6e.xlarge"
+max = 8
+[service.chat.llm]
+model = "Llama-3.1-8B"
+gpus = ["L40S"]
+[service.chat.traffic.synthetic]
+rate = "2 req/s"
+prompt = { table = "azure-2024-chat" }
+output = { table = "azure-2024-chat" }
+[service.web.plain]
+service-time = { exponential = { mean = "50ms" } }
+[service.web.traffic.synthetic]
+rate = "5 req/s"
+[[stack]]
+name = "static"
+about = "Fixed counts."
+[stack.replicas.static-replicas]
+replicas = 1
+[stack.service.web.static-replicas]
+replicas = 2
+[stack.nodes.fixed-nodes]
+"#;
+
+fn parse(text: &str) -> Scenario {
+    Scenario::parse(text, "test.toml", Path::new("")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn the_manual_shows_the_values_that_the_code_takes() {
+    assert_eq!(parse(DEFAULTS).to_toml(), parse(SPARSE).to_toml());
+}
+
+#[test]
+fn what_is_commented_out_in_the_manual_can_be_switched_on() {
+    let switched_on = |line: &str| {
+        let code =
+            line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || rest.starts_with('['));
+        // Prose has no key of letters and dashes right before its first `=`.
+        let key = |rest: &&str| {
+            rest.starts_with('[')
+                || rest.split(" = ").next().is_some_and(|key| !key.contains([' ', '`', '"']))
+        };
+        code.filter(key).unwrap_or(line).to_owned()
+    };
+    let text: Vec<_> = DEFAULTS.lines().map(switched_on).collect();
+    let settings = parse(&text.join("\n")).settings().clone();
+    let pool = &settings.pool["gpu"];
+    assert!(pool.spot.is_some() && !pool.stock.is_empty() && !pool.taints.is_empty());
+    let chat = &settings.service["chat"];
+    assert!(chat.slo.ttft.is_some() && chat.client.timeout.is_some());
+    assert!(!chat.tolerations.is_empty() && !settings.stack[0].initial_nodes.is_empty());
+}
+
+#[test]
+fn the_manual_names_every_setting() {
+    let schema = scenario_schema();
+    let own = ["Control", "Metrics", "Pool", "Spot", "Service", "Requests", "Llm", "Plain"];
+    let more = ["SloLimits", "Gateway", "Client", "Stack"];
+    let tables = own.iter().chain(&more).map(|name| &schema["$defs"][name]);
+    for table in tables.chain([&schema]) {
+        let properties = table["properties"].as_object().expect("a table with settings");
+        for setting in properties.keys() {
+            let named = DEFAULTS.contains(&format!("{setting} = "))
+                || DEFAULTS.contains(&format!("{setting}."))
+                || DEFAULTS.contains(&format!(".{setting}]"))
+                || DEFAULTS.contains(&format!("[{setting}]"));
+            assert!(
+                named || DEFAULTS.contains(&format!("[[{setting}]]")),
+                "`{setting}` is missing"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_resolved_form_reads_back_as_the_same_scenario() {
+    let once = parse(DEFAULTS).to_toml();
+    assert_eq!(parse(&once).to_toml(), once);
+}
