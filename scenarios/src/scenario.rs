@@ -89,9 +89,9 @@ impl Scenario {
 
     /// The arguments that name it on a command line.
     pub(crate) fn arguments(&self) -> String {
-        let origin = self.origin();
+        let origin = shell_word(self.origin());
         if !self.cut {
-            return origin.to_owned();
+            return origin;
         }
         let horizon = self.horizon().to_string().replace(' ', "");
         format!("{origin} --horizon {horizon}")
@@ -196,7 +196,27 @@ impl Scenario {
     }
 }
 
+/// A word as a shell reads it back.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "./_-".contains(c);
+    if word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// The JSON schema of scenario files, for editors.
 pub fn scenario_schema() -> serde_json::Value {
     schemars::schema_for!(Settings).to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn a_path_with_spaces_and_quotes_is_one_word() {
+        assert_eq!(shell_word("../my/chat-day.toml"), "../my/chat-day.toml");
+        assert_eq!(shell_word("my day's.toml"), r"'my day'\''s.toml'");
+    }
 }

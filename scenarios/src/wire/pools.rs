@@ -72,23 +72,30 @@ impl Check<'_> {
             return Err(self.misfit(&key(["pool", name, "max"]), &max.to_string(), &expected));
         }
         let initial = *pool.initial.get_or_insert(min);
-        self.initial_nodes(&key(["pool", name, "initial"]), initial, min, max)?;
+        self.initial_nodes(&key(["pool", name, "initial"]), initial, pool)?;
         Ok(initial)
     }
 
-    /// A count of nodes at the start lies between a pool's minimum and maximum.
+    /// A count of nodes at the start lies between a pool's minimum and maximum, and the cloud has as many.
     pub(super) fn initial_nodes(
         &self,
         key: &KeyPath,
         initial: u32,
-        min: u32,
-        max: u32,
+        pool: &Pool,
     ) -> Result<(), ScenarioError> {
-        if (min..=max).contains(&initial) {
-            return Ok(());
+        let (min, max) = (pool.min, pool.max);
+        if !(min..=max).contains(&initial) {
+            let expected = format!("from `min` {min} to `max` {max}");
+            return Err(self.misfit(key, &initial.to_string(), &expected));
         }
-        let expected = format!("from `min` {min} to `max` {max}");
-        Err(self.misfit(key, &initial.to_string(), &expected))
+        let stock: Option<u32> = pool.zones.iter().map(|zone| pool.stock.get(zone)).sum();
+        match stock {
+            Some(stock) if stock < initial => {
+                let expected = format!("at most the `stock` of all zones, {stock}");
+                Err(self.misfit(key, &initial.to_string(), &expected))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn platform(

@@ -5,13 +5,17 @@ use crate::catalog::{Basis, CatalogueError, LlmFigures, Model, Stage};
 use crate::document::{KeyPath, key};
 use crate::error::ScenarioError;
 use crate::settings::{Client, Gateway, Llm, Plain, Routing, Service, SloLimits, TimeoutOn};
-use contract::{Bytes, GpuModel, PodSpec, Resources};
+use crate::suggest::list;
+use contract::{Bytes, GpuModel, Micros, PodSpec, Resources};
 use indexmap::IndexMap;
+use placement::{Misfit, fits_fresh};
+use sim_core::delay::Delay;
 use sim_core::llm::{EngineSettings, StepModel};
 use sim_core::spec::{
     self, GatewaySpec, LlmVariant, PoolSpec, ServiceKind, ServiceSpec, Slo, StartupSpec,
 };
 use std::sync::Arc;
+use traces::Traffic;
 
 /// What `llm` or `plain` decides about a service.
 struct Served {
@@ -62,6 +66,7 @@ impl Check<'_> {
             priority: service.priority,
         };
         self.fits_somewhere(name, &pod, pools)?;
+        self.tokens_are_there(name, service)?;
         let spec = ServiceSpec {
             name: name.into(),
             pod: Arc::new(pod),
@@ -75,12 +80,7 @@ impl Check<'_> {
         Ok((spec, served.introduction))
     }
 
-    fn llm(
-        &self,
-        name: &str,
-        llm: &mut Llm,
-        probe: sim_core::delay::Delay,
-    ) -> Result<Served, ScenarioError> {
+    fn llm(&self, name: &str, llm: &mut Llm, probe: Delay) -> Result<Served, ScenarioError> {
         let at = |part: &str| key(["service", name, "llm", part]);
         let (model_name, model) = self.catalogue.model(&llm.model).ok_or_else(|| {
             let known = self.catalogue.models().keys().map(String::as_str);
@@ -98,6 +98,11 @@ impl Check<'_> {
             variants.push(variant);
         }
         self.capacities_are_used(&at("kv-cache-tokens"), llm)?;
+        if llm.max_num_batched_tokens < llm.max_num_seqs {
+            let found = llm.max_num_batched_tokens.to_string();
+            let expected = format!("at least `max-num-seqs`, which is {}", llm.max_num_seqs);
+            return Err(self.misfit(&at("max-num-batched-tokens"), &found, &expected));
+        }
         let weights = *llm.weights.get_or_insert(figures_by_gpu[0].weights);
         let gpu_models = variants.iter().map(|variant| variant.gpu.clone()).collect();
         let startup = self.llm_startup(name, llm, model, weights, probe)?;
@@ -167,7 +172,7 @@ impl Check<'_> {
         llm: &Llm,
         model: &Model,
         weights: Bytes,
-        probe: sim_core::delay::Delay,
+        probe: Delay,
     ) -> Result<StartupSpec, ScenarioError> {
         let at = |part: &str| key(["service", name, "llm", part]);
         let container_stage = Some(Stage::Container);
@@ -190,12 +195,7 @@ impl Check<'_> {
         })
     }
 
-    fn plain(
-        &self,
-        name: &str,
-        plain: &Plain,
-        probe: sim_core::delay::Delay,
-    ) -> Result<Served, ScenarioError> {
+    fn plain(&self, name: &str, plain: &Plain, probe: Delay) -> Result<Served, ScenarioError> {
         let at = |part: &str| key(["service", name, "plain", part]);
         let service_time = self.delay(&at("service-time"), &plain.service_time, None, None)?;
         let container = self.delay(
@@ -208,7 +208,7 @@ impl Check<'_> {
             image: plain.image,
             container,
             weights: Bytes(0),
-            engine: sim_core::delay::Delay::Fixed(contract::Micros::ZERO),
+            engine: Delay::Fixed(Micros::ZERO),
             probe,
         };
         let concurrency = plain.concurrency.get();
@@ -222,6 +222,23 @@ impl Check<'_> {
         })
     }
 
+    /// Generated requests to a language model have a prompt and an output.
+    fn tokens_are_there(&self, name: &str, service: &Service) -> Result<(), ScenarioError> {
+        let (Some(_), Traffic::Synthetic(traffic)) = (&service.llm, &service.traffic) else {
+            return Ok(());
+        };
+        for (part, lengths) in [("prompt", &traffic.prompt), ("output", &traffic.output)] {
+            if lengths.is_none() {
+                let key = key(["service", name, "traffic", "synthetic", part]);
+                let problem = format!("found no `{part}`, expected its length in tokens");
+                let hint =
+                    format!("write `{part} = {{ table = \"azure-2024-chat\" }}`, for example");
+                return Err(self.document.error(&key, problem, Some(hint)));
+            }
+        }
+        Ok(())
+    }
+
     /// Some pool's node can hold a replica when it is empty.
     fn fits_somewhere(
         &self,
@@ -229,26 +246,53 @@ impl Check<'_> {
         pod: &PodSpec,
         pools: &[PoolSpec],
     ) -> Result<(), ScenarioError> {
-        let has_gpu = |pool: &&PoolSpec| {
-            let gpu = pool.shape.gpu.as_ref();
-            pod.requests.gpus == 0 || gpu.is_some_and(|gpu| pod.gpu_models.contains(gpu))
+        let misfit = |pool: &PoolSpec| {
+            fits_fresh(pod, &pool.shape).err().map(|misfit| (misfit, pool.shape.allocatable))
         };
-        let fitting: Vec<_> = pools.iter().filter(has_gpu).collect();
-        if fitting.is_empty() {
-            let found: Vec<_> = pod.gpu_models.iter().map(|gpu| &*gpu.0).collect();
-            let problem = format!("found no pool with {}", found.join(" or "));
-            let hint = "add a pool whose `instance` has such GPUs, or a GPU model that a pool has";
-            let key = key(["service", name, "llm", "gpus"]);
-            return Err(self.document.error(&key, problem, Some(hint.to_owned())));
+        let misfits: Vec<_> = pools.iter().filter_map(misfit).collect();
+        // The pool that came furthest in the order of the filters is the one that was meant.
+        match misfits.iter().max() {
+            Some(&(misfit, offered)) if misfits.len() == pools.len() => {
+                Err(self.fits_nowhere(name, pod, misfit, offered))
+            }
+            _ => Ok(()),
         }
-        if fitting.iter().any(|pool| pool.shape.allocatable.holds(&pod.requests)) {
-            return Ok(());
-        }
-        let largest = fitting.iter().map(|pool| pool.shape.allocatable).max();
-        let largest = largest.unwrap_or_default();
-        let problem = format!("found a replica of {}, expected at most {largest}", pod.requests);
-        let hint = "lower `requests` or `tensor-parallel`, or take a larger `instance`".to_owned();
-        Err(self.document.error(&key(["service", name, "requests"]), problem, Some(hint)))
+    }
+
+    fn fits_nowhere(
+        &self,
+        name: &str,
+        pod: &PodSpec,
+        misfit: Misfit,
+        offered: Resources,
+    ) -> ScenarioError {
+        let at = |table: &[&str]| -> KeyPath {
+            ["service", name].iter().chain(table).map(|&part| part.to_owned()).collect()
+        };
+        let (key, problem, hint) = match misfit {
+            Misfit::Taint | Misfit::Cordoned => (
+                at(&["tolerations"]),
+                "found no pool whose `taints` a replica tolerates".to_owned(),
+                "tolerate a pool's taints, or add a pool without",
+            ),
+            Misfit::Selector => (
+                at(&["node-selector"]),
+                "found no pool with all of these labels".to_owned(),
+                "pools have the labels `pool`, `node.kubernetes.io/instance-type`, \
+                 `kubernetes.io/arch` and their own `labels`",
+            ),
+            Misfit::GpuModel => (
+                at(&["llm", "gpus"]),
+                format!("found no pool with {}", list(pod.gpu_models.iter().map(|gpu| &*gpu.0))),
+                "add a pool whose `instance` has such GPUs, or a GPU model that a pool has",
+            ),
+            Misfit::Resources(_) => (
+                at(&["requests"]),
+                format!("found a replica of {}, expected at most {offered}", pod.requests),
+                "lower `requests` or `tensor-parallel`, or take a larger `instance`",
+            ),
+        };
+        self.document.error(&key, problem, Some(hint.to_owned()))
     }
 }
 

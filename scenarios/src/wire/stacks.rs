@@ -47,7 +47,7 @@ impl Check<'_> {
             let pool = settings.pool.get(name).ok_or_else(|| {
                 self.unknown(&key, "pool", name, settings.pool.keys().map(String::as_str))
             })?;
-            self.initial_nodes(&key, initial, pool.min, pool.max)?;
+            self.initial_nodes(&key, initial, pool)?;
         }
         Ok(())
     }

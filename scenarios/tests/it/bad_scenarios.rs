@@ -100,6 +100,9 @@ fn numbers_stay_in_their_ranges() {
     assert_snapshot!(error("bin = \"1m\"", "bin = \"0s\""), @"my.toml:16:7: `bin`: found `0s`, expected a duration that is longer than zero");
     assert_snapshot!(error("max-num-seqs = 256", "max-num-seqs = 0"), @"my.toml:82:16: `service.chat.llm.max-num-seqs`: found `0`, expected a whole number from 1");
     assert_snapshot!(error("initial = 0 ", "initial = 9 "), @"my.toml:39:11: `pool.gpu.initial`: found `9`, expected from `min` 0 to `max` 8");
+    assert_snapshot!(error("max-num-batched-tokens = 2048", "max-num-batched-tokens = 64"), @"my.toml:83:26: `service.chat.llm.max-num-batched-tokens`: found `64`, expected at least `max-num-seqs`, which is 256");
+    assert_snapshot!(error("initial = 0                        # ready", "initial = 5\nstock = { a = 4 } # ready"), @"my.toml:39:11: `pool.gpu.initial`: found `5`, expected at most the `stock` of all zones, 4");
+    assert_snapshot!(error("window = \"0s\"", "window = \"5s\""), @"my.toml:32:10: `metrics.window`: found `5s`, expected `0s`, or at least one `scrape-interval`");
     assert_snapshot!(error("max = 8", "max = -8"), @"my.toml:37:7: `pool.gpu.max`: found `-8`, expected a whole number that is not negative");
 }
 
@@ -110,8 +113,16 @@ fn a_replica_that_fits_nowhere_is_found_before_the_run() {
     hint: lower `requests` or `tensor-parallel`, or take a larger `instance`
     "#);
     assert_snapshot!(error("\"g6e.xlarge\"", "\"g6.xlarge\""), @r#"
-    my.toml:79:1: `service.chat.llm.gpus`: found no pool with L40S
+    my.toml:79:1: `service.chat.llm.gpus`: found no pool with `L40S`
     hint: add a pool whose `instance` has such GPUs, or a GPU model that a pool has
+    "#);
+    assert_snapshot!(error("# node-selector = { pool = \"gpu\" }", "node-selector = { pool = \"cpu\" }"), @r#"
+    my.toml:69:1: `service.chat.node-selector`: found no pool with all of these labels
+    hint: pools have the labels `pool`, `node.kubernetes.io/instance-type`, `kubernetes.io/arch` and their own `labels`
+    "#);
+    assert_snapshot!(error("# taints = [", "taints = [{ key = \"gpu\", effect = \"NoSchedule\" },"), @r#"
+    my.toml:64:10: `service.chat.tolerations`: found no pool whose `taints` a replica tolerates
+    hint: tolerate a pool's taints, or add a pool without
     "#);
     assert_snapshot!(error("tensor-parallel = 1", "tensor-parallel = 2"), @r#"
     my.toml:73:15: `service.chat.requests`: found a replica of cpu 2000m, memory 8GiB, gpus 2, expected at most cpu 3920m, memory 29317MiB, gpus 1
@@ -121,6 +132,21 @@ fn a_replica_that_fits_nowhere_is_found_before_the_run() {
     my.toml:79:9: `service.chat.llm.gpus.0`: `Llama-3.1-70B` in bf16 does not fit into 1 × `L40S`
     hint: raise `tensor-parallel` or take a larger GPU
     "#);
+}
+
+#[test]
+fn a_language_model_needs_token_lengths() {
+    let prompt = "prompt = { table = \"azure-2024-chat\" }";
+    assert_snapshot!(error(prompt, ""), @r#"
+    my.toml:111:23: `service.chat.traffic.synthetic.prompt`: found no `prompt`, expected its length in tokens
+    hint: write `prompt = { table = "azure-2024-chat" }`, for example
+    "#);
+}
+
+#[test]
+fn a_policy_says_what_its_settings_may_be() {
+    assert_snapshot!(error("replicas = 1\n", "replicas = 0\n"), @"my.toml:133:12: `stack.0.replicas.static-replicas.replicas`: found `0`, expected at least 1");
+    assert_snapshot!(error("[stack.nodes.fixed-nodes] ", "[stack.nodes.fixed-nodes.nodes]\ngpus = 1 "), @"my.toml:136:26: `stack.0.nodes.fixed-nodes.nodes`: found `gpus`, expected a pool of the scenario: `gpu`");
 }
 
 #[test]
