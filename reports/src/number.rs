@@ -1,0 +1,141 @@
+//! Numbers as people read them.
+
+use crate::measure::Measure;
+use crate::stats::Estimate;
+
+/// What stands where nothing could be measured.
+pub(crate) const ABSENT: &str = "–";
+
+/// A column of estimates, all with the same number of decimals: four digits for the largest, and
+/// no more decimals than the measure has.
+pub(crate) struct Column {
+    decimals: usize,
+}
+
+impl Column {
+    /// The form that fits the column's values.
+    pub(crate) fn of(measure: &Measure, values: &[Option<Estimate>]) -> Self {
+        let largest = values.iter().flatten().map(|value| value.mean.abs()).fold(0.0_f64, f64::max);
+        Self { decimals: decimals_of_four_digits(largest).min(measure.decimals) }
+    }
+
+    /// `1,893 ±12`; without the interval when there is none.
+    pub(crate) fn estimate(&self, value: Option<Estimate>) -> String {
+        self.with_interval(value, |mean| fixed(mean, self.decimals))
+    }
+
+    /// `+120 ±14`: an estimate of a difference, always with its sign.
+    pub(crate) fn difference(&self, value: Option<Estimate>) -> String {
+        self.with_interval(value, |mean| signed(mean, self.decimals))
+    }
+
+    fn with_interval(&self, value: Option<Estimate>, mean: impl Fn(f64) -> String) -> String {
+        let Some(value) = value else { return ABSENT.to_owned() };
+        match value.half_width {
+            Some(half) => format!("{} ±{}", mean(value.mean), fixed(half, self.decimals)),
+            None => mean(value.mean),
+        }
+    }
+}
+
+/// A number with a fixed count of decimals and commas between thousands; never `-0`.
+pub(crate) fn fixed(value: f64, decimals: usize) -> String {
+    if !value.is_finite() {
+        return ABSENT.to_owned();
+    }
+    let digits = format!("{:.decimals$}", value.abs());
+    let is_zero = digits.chars().all(|c| matches!(c, '0' | '.'));
+    let sign = if value < 0.0 && !is_zero { "-" } else { "" };
+    let (whole, fraction) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
+    format!("{sign}{}{fraction}", with_commas(whole))
+}
+
+/// As [`fixed`], with a plus before what is above zero.
+pub(crate) fn signed(value: f64, decimals: usize) -> String {
+    let text = fixed(value, decimals);
+    let is_zero = text.chars().all(|c| matches!(c, '0' | '.' | ',' | '–'));
+    if is_zero || text.starts_with('-') { text } else { format!("+{text}") }
+}
+
+/// A number with at most four digits and no trailing zeros, for the ticks of an axis.
+pub(crate) fn short(value: f64) -> String {
+    let text = fixed(value, decimals_of_four_digits(value.abs()));
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// A whole count with commas.
+pub(crate) fn count(value: u64) -> String {
+    with_commas(&value.to_string())
+}
+
+/// A length in milliseconds, in the unit that suits it: `250 ms`, `1.5 s`, `3 min`.
+pub(crate) fn millis(value: f64) -> String {
+    match value {
+        value if value < 1e3 => format!("{} ms", short(value)),
+        value if value < 6e4 => format!("{} s", short(value / 1e3)),
+        value if value < 3.6e6 => format!("{} min", short(value / 6e4)),
+        value => format!("{} h", short(value / 3.6e6)),
+    }
+}
+
+fn decimals_of_four_digits(value: f64) -> usize {
+    [1000.0, 100.0, 10.0].iter().position(|edge| value >= *edge).unwrap_or(3)
+}
+
+fn with_commas(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{COST, TTFT_P99};
+
+    fn estimate(mean: f64, half_width: Option<f64>) -> Option<Estimate> {
+        Some(Estimate { mean, half_width })
+    }
+
+    #[test]
+    fn a_column_shows_four_digits_of_its_largest() {
+        let values = [estimate(1893.4, Some(12.2)), estimate(99.96, Some(0.4)), None];
+        let column = Column::of(&COST, &values);
+        let texts = values.map(|value| column.estimate(value));
+        assert_eq!(texts, ["1,893 ±12", "100 ±0", "–"]);
+        let small = [estimate(18.934, None)];
+        assert_eq!(Column::of(&COST, &small).estimate(small[0]), "18.93");
+        assert_eq!(Column::of(&TTFT_P99, &small).estimate(small[0]), "19");
+    }
+
+    #[test]
+    fn a_difference_shows_its_sign_and_zero_has_none() {
+        let column = Column { decimals: 1 };
+        assert_eq!(column.difference(estimate(1234.56, Some(7.0))), "+1,234.6 ±7.0");
+        assert_eq!(column.difference(estimate(-3.0, None)), "-3.0");
+        assert_eq!(column.difference(estimate(-0.04, None)), "0.0");
+    }
+
+    #[test]
+    fn thousands_have_commas() {
+        assert_eq!(count(999), "999");
+        assert_eq!(count(4_000_123), "4,000,123");
+        assert_eq!(fixed(-12_345.678, 2), "-12,345.68");
+        assert_eq!(fixed(f64::NAN, 2), "–");
+    }
+
+    #[test]
+    fn lengths_take_the_unit_that_suits_them() {
+        let texts = [0.25, 250.0, 1500.0, 180_000.0, 7.2e6].map(millis);
+        assert_eq!(texts, ["0.25 ms", "250 ms", "1.5 s", "3 min", "2 h"]);
+    }
+}

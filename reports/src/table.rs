@@ -1,0 +1,197 @@
+//! The tables that the terminal shows: plain text, 120 columns, readable without colour.
+
+use crate::fingerprint;
+use crate::measure::{self, Measure};
+use crate::number::{self, Column};
+use crate::stats::Estimate;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use sim_core::outcome::{Experiment, StackOutcome};
+
+/// Columns of a terminal that the tables need.
+const WIDTH: u16 = 120;
+
+/// A line above, below and under the header; nothing between rows.
+const STYLE: TableStyle = TableStyle::new()
+    .top_border(LineStyle::none().fill('─').junction('─'))
+    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .bottom_border(LineStyle::none().fill('─').junction('─'));
+
+/// The comparison as the terminal shows it: a table of means, one of differences to the first
+/// stack, how to repeat the experiment, and the fingerprint over all runs.
+pub fn table(experiment: &Experiment) -> String {
+    let mut parts = vec![heading(experiment), means(experiment)];
+    if experiment.stacks.len() > 1 {
+        parts.push(differences_heading(experiment));
+        parts.push(differences(experiment));
+    }
+    parts.push(footer(experiment));
+    parts.join("\n")
+}
+
+fn heading(experiment: &Experiment) -> String {
+    let runs = replications(experiment);
+    let what = match runs {
+        1 => "one replication".to_owned(),
+        runs => format!("mean of {runs} replications ± half of the 95 % interval"),
+    };
+    let horizon = number::millis(experiment.horizon.as_millis_f64());
+    format!("{}, {horizon}: {what}", experiment.scenario)
+}
+
+fn differences_heading(experiment: &Experiment) -> String {
+    format!(
+        "\nDifference to {}, replication by replication on the same arrivals and luck (* = clear of zero)",
+        experiment.stacks[0].name
+    )
+}
+
+fn means(experiment: &Experiment) -> String {
+    let stacks: Vec<_> = experiment.stacks.iter().collect();
+    rows(
+        experiment,
+        &stacks,
+        |measure, stack, service| measure.estimate(stack, service),
+        |column, value| column.estimate(value),
+    )
+}
+
+fn differences(experiment: &Experiment) -> String {
+    let stacks: Vec<_> = experiment.stacks.iter().skip(1).collect();
+    rows(
+        experiment,
+        &stacks,
+        |measure, stack, service| measure.difference(experiment, stack, service),
+        |column, value| {
+            let mark = if value.is_some_and(|value| value.is_clear_of_zero()) { "*" } else { "" };
+            column.difference(value) + mark
+        },
+    )
+}
+
+/// A table with a row a stack and service and a column a measure. What belongs to the whole fleet
+/// stands in the row of the stack's first service only.
+fn rows(
+    experiment: &Experiment,
+    stacks: &[&StackOutcome],
+    estimate: impl Fn(&Measure, &StackOutcome, usize) -> Option<Estimate>,
+    text: impl Fn(&Column, Option<Estimate>) -> String,
+) -> String {
+    let services = experiment.services.len();
+    let places: Vec<_> = stacks
+        .iter()
+        .flat_map(|stack| (0..services).map(move |service| (*stack, service)))
+        .collect();
+    let mut lines: Vec<Vec<Cell>> =
+        places.iter().map(|(stack, service)| names(experiment, stack, *service)).collect();
+    for measure in &measure::ALL {
+        let values: Vec<_> =
+            places.iter().map(|(stack, service)| estimate(measure, stack, *service)).collect();
+        let column = Column::of(measure, &values);
+        for ((line, value), (_, service)) in lines.iter_mut().zip(values).zip(&places) {
+            let is_repeated = measure.is_of_stack() && *service > 0;
+            let text = if is_repeated { String::new() } else { text(&column, value) };
+            // The interval stands under its mean, so that means stay in line.
+            let text = text.replace(" ±", "\n±");
+            line.push(Cell::new(text).set_alignment(CellAlignment::Right));
+        }
+    }
+    let mut table = Table::new();
+    table
+        .load_style(STYLE)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .force_no_tty()
+        .set_header(header(experiment))
+        .add_rows(lines);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    table.trim_fmt()
+}
+
+fn names(experiment: &Experiment, stack: &StackOutcome, service: usize) -> Vec<Cell> {
+    let name = if service == 0 { stack.name.as_str() } else { "" };
+    let mut cells = vec![Cell::new(name)];
+    if experiment.services.len() > 1 {
+        cells.push(Cell::new(&experiment.services[service].name));
+    }
+    cells
+}
+
+fn header(experiment: &Experiment) -> Vec<Cell> {
+    let mut cells = vec![Cell::new("stack")];
+    if experiment.services.len() > 1 {
+        cells.push(Cell::new("service"));
+    }
+    let measures = measure::ALL.iter().map(|measure| {
+        Cell::new(format!("{}\n{}", measure.title, measure.unit))
+            .set_alignment(CellAlignment::Right)
+    });
+    cells.extend(measures);
+    cells
+}
+
+fn footer(experiment: &Experiment) -> String {
+    format!(
+        "\nrepeat with: {}\nfingerprint over all runs ({}): {}\n",
+        experiment.repeat,
+        fingerprint::runs(experiment),
+        fingerprint::of_all(experiment)
+    )
+}
+
+/// The most replications that any stack has.
+pub(crate) fn replications(experiment: &Experiment) -> usize {
+    experiment.stacks.iter().map(|stack| stack.runs.len()).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[track_caller]
+    fn assert_fits(text: &str) {
+        for line in text.lines() {
+            assert!(line.chars().count() <= usize::from(WIDTH), "too wide: {line}");
+        }
+    }
+
+    #[test]
+    fn four_stacks_and_five_replications_fit_a_terminal() {
+        let text = table(&fixture::day());
+        assert_fits(&text);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn two_services_share_the_figures_of_the_fleet() {
+        let text = table(&fixture::experiment(4, 5, 2));
+        assert_fits(&text);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn one_stack_and_one_replication_show_no_intervals_and_no_differences() {
+        insta::assert_snapshot!(table(&fixture::experiment(1, 1, 1)));
+    }
+
+    #[test]
+    fn a_long_name_is_folded() {
+        let mut experiment = fixture::experiment(2, 5, 1);
+        experiment.stacks[1].name =
+            "horizontal-pod-autoscaler-on-concurrency-with-a-warm-pool-of-two".to_owned();
+        let text = table(&experiment);
+        assert_fits(&text);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_day_without_requests_shows_dashes() {
+        let mut experiment = fixture::experiment(2, 2, 1);
+        for run in experiment.stacks.iter_mut().flat_map(|stack| &mut stack.runs) {
+            run.services = vec![fixture::service()];
+        }
+        insta::assert_snapshot!(table(&experiment));
+    }
+}

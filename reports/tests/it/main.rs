@@ -1,0 +1,5 @@
+//! The run folder, written and read as the command line does it.
+
+#[path = "../../src/fixture.rs"]
+mod fixture;
+mod run_folder;
