@@ -17,6 +17,10 @@ pub struct Controller {
     /// Without `behavior`: a scale-down goes no lower than the highest proposal of this long. With `behavior`:
     /// the same, unless its own window is set.
     pub downscale_stabilization: Micros,
+    /// For CPU: how long a pod counts as young, whose samples only count from when it was ready.
+    pub cpu_initialization_period: Micros,
+    /// For CPU: how soon after its start an unready pod must have changed to count as having been ready once.
+    pub initial_readiness_delay: Micros,
     /// Without `behavior`: one sync may multiply the count by this (a constant upstream).
     pub scale_up_limit_factor: f64,
     /// Without `behavior`: up to this count one sync may go from anywhere (a constant upstream).
@@ -31,6 +35,8 @@ impl Default for Controller {
             sync_period: Micros::from_secs(15),
             tolerance: 0.1,
             downscale_stabilization: Micros::from_mins(5),
+            cpu_initialization_period: Micros::from_mins(5),
+            initial_readiness_delay: Micros::from_secs(30),
             scale_up_limit_factor: 2.0,
             scale_up_limit_minimum: 4,
             scale_to_zero: false,

@@ -1,13 +1,16 @@
 //! Which metrics an HPA reads, and how it reads them from what is seen of a service.
 
+use super::controller::Controller;
+use super::pods::{Class, CpuRules, PodState, SampleTime, classify};
 use super::reconcile::Scale;
 use super::replica_calculator::{
     NoMetrics, PodUsage, Proposal, from_average_value, from_pods_average, from_value,
 };
 use super::tolerance::Tolerances;
+use super::utilization::{NoUtilization, ResourceUsage};
 use crate::Invalid;
 use crate::invalid::{ensure, ensure_positive};
-use contract::{Metric, PodSeen, PodStage, ServiceSeen};
+use contract::{Instant, Metric, PodSeen, ServiceSeen};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +18,30 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum MetricSource {
+    /// What pods use of what they request (type `Resource`).
+    Resource(ResourceMetric),
     /// A metric of each pod, averaged over the pods (type `Pods`).
     Pods(PodsMetric),
     /// One metric of the whole service (type `External` or `Object`).
     External(ExternalMetric),
+}
+
+/// What pods use of what they request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ResourceMetric {
+    /// Which resource.
+    pub name: ResourceName,
+    /// What pods should use of it on average, in per cent of their requests.
+    pub average_utilization: u32,
+}
+
+/// A resource whose use is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResourceName {
+    /// CPU. A simulated pod uses all that it requests while it is busy, so this reads `busy`.
+    Cpu,
 }
 
 /// A metric of each pod.
@@ -48,16 +71,43 @@ pub struct ExternalMetric {
 /// A metric that could not be read; named as the reasons of condition `ScalingActive`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricFailure {
+    /// No ready pod has a sample of the resource.
+    FailedGetResourceMetric,
     /// No ready pod has a sample.
     FailedGetPodsMetric,
     /// The service has no sample.
     FailedGetExternalMetric,
 }
 
+/// What a look at a metric knows beside the service.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The time.
+    pub now: Instant,
+    /// Replica counts.
+    pub scale: Scale,
+    /// How far off is close enough.
+    pub tolerances: Tolerances,
+    /// The flags of the controller.
+    pub controller: &'a Controller,
+}
+
+impl Context<'_> {
+    /// The rules for CPU samples.
+    pub fn cpu_rules(&self) -> CpuRules {
+        CpuRules {
+            now: self.now,
+            initialization_period: self.controller.cpu_initialization_period,
+            readiness_delay: self.controller.initial_readiness_delay,
+        }
+    }
+}
+
 impl MetricSource {
     /// Which metric.
     pub fn metric(&self) -> Metric {
         match self {
+            Self::Resource(source) => source.metric(),
             Self::Pods(source) => source.metric,
             Self::External(source) => source.metric,
         }
@@ -66,6 +116,7 @@ impl MetricSource {
     /// Its target, in the metric's own unit.
     pub fn target(&self) -> f64 {
         match self {
+            Self::Resource(source) => f64::from(source.average_utilization) / 100.0,
             Self::Pods(source) => source.average_value,
             Self::External(source) => source.value.or(source.average_value).unwrap_or_default(),
         }
@@ -80,25 +131,58 @@ impl MetricSource {
     pub fn propose(
         &self,
         service: &ServiceSeen,
-        scale: Scale,
-        tolerances: Tolerances,
+        context: &Context<'_>,
     ) -> Result<Proposal, MetricFailure> {
         match self {
+            Self::Resource(source) => source.propose(service, context),
             Self::Pods(source) => {
                 let usage = pod_usage(source.metric, service);
-                from_pods_average(scale.spec, usage, to_milli(source.average_value), tolerances)
+                let target = to_milli(source.average_value);
+                from_pods_average(context.scale.spec, usage, target, context.tolerances)
                     .map_err(|NoMetrics| MetricFailure::FailedGetPodsMetric)
             }
-            Self::External(source) => source.propose(service, scale, tolerances),
+            Self::External(source) => source.propose(service, context),
         }
     }
 
     /// Checks what types cannot.
     pub fn validate(&self) -> Result<(), Invalid> {
         match self {
+            Self::Resource(source) => source.validate().map_err(|error| error.inside("resource")),
             Self::Pods(source) => source.validate().map_err(|error| error.inside("pods")),
             Self::External(source) => source.validate().map_err(|error| error.inside("external")),
         }
+    }
+}
+
+impl ResourceMetric {
+    fn metric(&self) -> Metric {
+        match self.name {
+            ResourceName::Cpu => Metric::Busy,
+        }
+    }
+
+    fn propose(
+        &self,
+        service: &ServiceSeen,
+        context: &Context<'_>,
+    ) -> Result<Proposal, MetricFailure> {
+        // A share of one request: whatever a pod requests, it is one.
+        const REQUEST_MILLI: i64 = 1000;
+        let mut usage = ResourceUsage::new(self.average_utilization);
+        for pod in &service.pods {
+            let (class, value) = read(pod, self.metric(), Some(context.cpu_rules()));
+            usage.add(class, value, REQUEST_MILLI);
+        }
+        let found = usage.propose(context.scale.spec, context.tolerances);
+        found
+            .map(|found| found.proposal)
+            .map_err(|NoUtilization| MetricFailure::FailedGetResourceMetric)
+    }
+
+    fn validate(&self) -> Result<(), Invalid> {
+        let target = self.average_utilization;
+        ensure(target > 0, "average-utilization", target, "at least 1")
     }
 }
 
@@ -114,11 +198,11 @@ impl ExternalMetric {
     fn propose(
         &self,
         service: &ServiceSeen,
-        scale: Scale,
-        tolerances: Tolerances,
+        context: &Context<'_>,
     ) -> Result<Proposal, MetricFailure> {
         let sample = service.sample(self.metric).ok_or(MetricFailure::FailedGetExternalMetric)?;
         let value = sample_milli(sample.value);
+        let Context { scale, tolerances, .. } = *context;
         Ok(match self.value {
             Some(target) => {
                 let ready = service.replicas.ready;
@@ -159,26 +243,22 @@ fn ensure_target(key: &str, target: f64) -> Result<(), Invalid> {
     ensure(target >= 0.001, key, target, "at least 0.001")
 }
 
-/// The pods of a service by what is known of them: terminating ones are left out, a pod whose container does
-/// not run yet is unready, one without a sample is missing, the rest count, ready or not.
+/// The pods of a service by class, and what the ready ones use.
 fn pod_usage(metric: Metric, service: &ServiceSeen) -> PodUsage {
     let mut usage = PodUsage::default();
-    for pod in service.pods.iter().filter(|pod| pod.stage != PodStage::Draining) {
-        if is_phase_pending(pod) {
-            usage.unready += 1;
-        } else if let Some(sample) = pod.sample(metric) {
-            usage.ready += 1;
-            usage.usage_milli = usage.usage_milli.saturating_add(sample_milli(sample.value));
-        } else {
-            usage.missing += 1;
-        }
+    for pod in &service.pods {
+        let (class, value) = read(pod, metric, None);
+        usage.add(class, value);
     }
     usage
 }
 
-/// Kubernetes calls a pod `Pending` until its container runs, image pull included.
-fn is_phase_pending(pod: &PodSeen) -> bool {
-    matches!(pod.stage, PodStage::Pending | PodStage::Pulling)
+/// How a pod counts, and what its sample says in thousandths.
+fn read(pod: &PodSeen, metric: Metric, cpu: Option<CpuRules>) -> (Class, i64) {
+    let sample = pod.sample(metric);
+    let time = sample.map(|sample| SampleTime { at: sample.at, window: sample.window });
+    let class = classify(&PodState::of(pod), time, cpu);
+    (class, sample.map_or(0, |sample| sample_milli(sample.value)))
 }
 
 /// A sample in thousandths, cut off as prometheus-adapter does.

@@ -6,9 +6,9 @@
 //! scale-down goes no lower than the highest answer of the last 5 minutes. `behavior` replaces both rules.
 //!
 //! ## What it looks at
-//! A metric of each pod (`pods`: concurrency, running, waiting, KV-cache use), or one of the whole service
-//! (`external`: queue length, requests in flight), each with the age that the metrics pipeline gives it. Pods
-//! whose container does not run yet count as idle when the ratio argues for more; pods without a sample count
+//! A metric of each pod (`pods`: concurrency, running, waiting, KV-cache use; `resource`: CPU, read as the share
+//! of time that a replica is busy), or one of the whole service (`external`: queue length, requests in flight),
+//! each with the age that the metrics pipeline gives it. Pods whose container does not run yet count as idle when the ratio argues for more; pods without a sample count
 //! as idle on the way up and as on target on the way down. Terminating pods do not count.
 //!
 //! ## Settings
@@ -27,12 +27,16 @@
 //! `pkg/apis/autoscaling/v2/defaults.go` there.
 
 pub mod behavior;
+pub mod conditions;
 pub mod controller;
 pub mod history;
 pub mod metrics;
+pub mod pods;
 pub mod reconcile;
 pub mod replica_calculator;
+pub mod requests;
 pub mod tolerance;
+pub mod utilization;
 mod words;
 
 use crate::Invalid;
@@ -43,7 +47,7 @@ use contract::{
     StateError, Subject,
 };
 use controller::Controller;
-use metrics::{MetricFailure, MetricSource};
+use metrics::{Context, MetricFailure, MetricSource};
 use reconcile::{Combined, Memory, Scale, Target, combine, reconcile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,8 +124,13 @@ impl Autoscaler {
         plan: &mut Plan,
     ) {
         let scale = scale_of(service);
-        let tolerances = self.tolerances();
-        let read = |metric: &MetricSource| metric.propose(service, scale, tolerances);
+        let context = Context {
+            now,
+            scale,
+            tolerances: self.tolerances(),
+            controller: &self.settings.controller,
+        };
+        let read = |metric: &MetricSource| metric.propose(service, &context);
         self.sync_with(memory, now, (service.id, scale), plan, |metrics| {
             combine(metrics.iter().map(read))
         });

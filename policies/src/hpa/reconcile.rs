@@ -34,11 +34,12 @@ pub struct Scale {
 /// What one HPA remembers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
-    /// Proposals, in no order.
-    pub recommendations: Vec<Recommendation>,
+    /// Proposals, in no order; `None` before the first look.
+    pub recommendations: Option<Vec<Recommendation>>,
     /// Changes of the count; kept with `behavior` only.
     pub events: Events,
-    /// Whether the last rescale went to zero (condition `ScaledToZero`); `None` before any.
+    /// Whether the last rescale went to zero (condition `ScaledToZero`); `None` before any, or without
+    /// `scale-to-zero`.
     pub scaled_to_zero: Option<bool>,
 }
 
@@ -135,14 +136,15 @@ pub fn reconcile<F>(
     scale: Scale,
     measure: impl FnOnce() -> Combined<F>,
 ) -> Verdict<F> {
-    if memory.recommendations.is_empty() {
-        // A controller that has just (re)started holds what it finds for one window.
-        memory.recommendations.push(Recommendation { at: now, replicas: scale.spec });
-    }
+    // A controller that has just (re)started holds what it finds for one window.
+    let found = Recommendation { at: now, replicas: scale.spec };
+    memory.recommendations.get_or_insert_with(|| vec![found]);
     let verdict = judge(target, memory, now, scale, measure);
     let replicas = verdict.replicas(scale.spec);
     if replicas != scale.spec {
-        memory.scaled_to_zero = Some(replicas == 0 && target.min == 0 && target.sees_zero);
+        if target.controller.scale_to_zero {
+            memory.scaled_to_zero = Some(replicas == 0 && target.min == 0 && target.sees_zero);
+        }
         if let Some(behavior) = target.behavior {
             let up = replicas > scale.spec;
             let rules = if up { &behavior.scale_up } else { &behavior.scale_down };
@@ -198,7 +200,8 @@ fn without_behavior(
     proposed: u32,
 ) -> (u32, u32, Limit) {
     let window = target.controller.downscale_stabilization;
-    let stabilised = stabilise_down(&mut memory.recommendations, proposed, window, now);
+    let history = memory.recommendations.get_or_insert_default();
+    let stabilised = stabilise_down(history, proposed, window, now);
     let (replicas, limit) = limit_without_behavior(target, current, stabilised);
     (stabilised, replicas, limit)
 }
@@ -236,7 +239,7 @@ fn with_behavior(
     proposed: u32,
 ) -> (u32, u32, Limit) {
     let windows = windows(behavior, target.controller.downscale_stabilization);
-    let history = &mut memory.recommendations;
+    let history = memory.recommendations.get_or_insert_default();
     let stabilised = stabilise_both(history, current, proposed, windows, now);
     let (replicas, limit) =
         limit_with_behavior(target, behavior, &memory.events, now, current, stabilised);
@@ -348,8 +351,7 @@ mod tests {
             Controller { downscale_stabilization: Micros::ZERO, ..Controller::default() };
         let target =
             Target { min: 1, max: 50, behavior: None, sees_zero: false, controller: &controller };
-        let past = Recommendation { at: at(0), replicas: 1 };
-        let mut memory = Memory { recommendations: vec![past], ..Memory::default() };
+        let mut memory = Memory { recommendations: Some(vec![]), ..Memory::default() };
         let scale = Scale { spec: 5, status: 5 };
         let verdict = reconcile(&target, &mut memory, at(15), scale, || combined(proposals));
         assert_eq!(verdict.replicas(5), expected);

@@ -3,6 +3,7 @@
 //! Metrics are whole thousandths, as Kubernetes quantities are; ratios are floating point, computed in
 //! upstream's order, because its rounding is part of its behaviour.
 
+use super::pods::Class;
 use super::tolerance::Tolerances;
 
 /// More replicas than this cannot be asked for (`int32` upstream).
@@ -28,6 +29,21 @@ pub struct PodUsage {
     pub missing: u32,
     /// Sum over the ready pods, in thousandths.
     pub usage_milli: i64,
+}
+
+impl PodUsage {
+    /// Adds a pod: how it counts, and what it uses if it has a sample.
+    pub fn add(&mut self, class: Class, usage_milli: i64) {
+        match class {
+            Class::Ready => {
+                self.ready += 1;
+                self.usage_milli = self.usage_milli.saturating_add(usage_milli);
+            }
+            Class::Unready => self.unready += 1,
+            Class::Missing => self.missing += 1,
+            Class::Ignored => {}
+        }
+    }
 }
 
 /// No pod has a sample that counts.
@@ -66,7 +82,7 @@ pub fn from_pods_average(
 }
 
 /// What the padded ratio proposes, or `current` where the guesses turned the direction round.
-fn unless_turned(
+pub(super) fn unless_turned(
     current: u32,
     ratio: f64,
     padded: f64,
@@ -133,7 +149,7 @@ fn float(milli: i64) -> f64 {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-fn ceil(replicas: f64) -> u32 {
+pub(super) fn ceil(replicas: f64) -> u32 {
     replicas.ceil().clamp(0.0, MOST_REPLICAS) as u32
 }
 

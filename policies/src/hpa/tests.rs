@@ -107,6 +107,26 @@ fn a_queue_asks_for_what_it_holds_whatever_is_ready() {
 }
 
 #[test]
+fn cpu_of_a_young_pod_counts_once_it_is_ready_for_a_whole_sample() {
+    let settings = settings(
+        r#"{ "max-replicas": 10, "metrics": [{ "resource": { "name": "cpu", "average-utilization": 50 } }] }"#,
+    );
+    let mut seen = service(2, 2);
+    for pod in &mut seen.pods {
+        pod.samples.push(sample(Metric::Busy, 1.0));
+    }
+    seen.pods[1].created = at(500);
+    seen.pods[1].since = at(590);
+    let mut policy = Hpa::new(settings, vec![ServiceId(0)]);
+    let cluster = Cluster { now: at(600), services: vec![seen], ..Cluster::default() };
+    // One busy pod at twice its target, the other taken to be idle.
+    assert_eq!(
+        cluster.plan_of(&mut policy),
+        "hold Service(ServiceId(0)) (on target: busy=1, target=0.5, replicas=2, proposed=2)\n"
+    );
+}
+
+#[test]
 fn a_saved_and_restored_policy_goes_on_as_if_nothing_had_happened() {
     let steps = [40.0, 4.0, 80.0, 2.0, 2.0, 2.0, 60.0, 0.0, 0.0, 0.0];
     let run = |restart_at: usize| {

@@ -35,7 +35,9 @@ pub(super) fn reason(
 
 fn failed(failure: MetricFailure) -> &'static str {
     match failure {
-        MetricFailure::FailedGetPodsMetric => "no ready pod has a sample",
+        MetricFailure::FailedGetResourceMetric | MetricFailure::FailedGetPodsMetric => {
+            "no ready pod has a sample"
+        }
         MetricFailure::FailedGetExternalMetric => "the service has no sample",
     }
 }

@@ -31,6 +31,8 @@ pub enum FallbackBehavior {
     CurrentReplicasIfHigher,
     /// Keeps it if it is lower than `replicas`.
     CurrentReplicasIfLower,
+    /// Leaves the trigger out of the formula; `replicas` if all of its triggers have failed.
+    ScalingModifiers,
 }
 
 impl Fallback {
@@ -45,12 +47,40 @@ impl Fallback {
 
     fn replicas_beside(&self, current: u32) -> u32 {
         match self.behavior {
-            FallbackBehavior::Static => self.replicas,
+            FallbackBehavior::Static | FallbackBehavior::ScalingModifiers => self.replicas,
             FallbackBehavior::CurrentReplicas => current,
             FallbackBehavior::CurrentReplicasIfHigher => self.replicas.max(current),
             FallbackBehavior::CurrentReplicasIfLower => self.replicas.min(current),
         }
     }
+}
+
+/// What a trigger reads for the HPA.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reading {
+    /// What was measured.
+    Live(f64),
+    /// The fallback's replicas, as a metric.
+    Fallback(f64),
+    /// It failed, and no fallback stands in yet.
+    Failed,
+}
+
+/// Reads a trigger: what was measured (`None` if that failed), or what stands in. Counts failures in a row.
+pub fn read(
+    measured: Option<f64>,
+    fallback: Option<&Fallback>,
+    failures: &mut u32,
+    target: f64,
+    current: u32,
+) -> Reading {
+    if let Some(value) = measured {
+        *failures = 0;
+        return Reading::Live(value);
+    }
+    *failures += 1;
+    let replicas = fallback.and_then(|fallback| fallback.replicas_after(*failures, current));
+    replicas.map_or(Reading::Failed, |replicas| Reading::Fallback(f64::from(replicas) * target))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::samples::{Cluster, at, sample, service};
+use contract::Metric;
 use std::fmt::Write;
 
 fn settings(more: &str) -> Settings {
@@ -87,6 +88,25 @@ fn a_trigger_that_cannot_be_read_falls_back_after_the_threshold() {
 }
 
 #[test]
+fn a_formula_makes_one_metric_of_two_triggers() {
+    let text = r#"{ "triggers": [{ "metric": "queue-length", "threshold": 4 },
+                                 { "metric": "in-flight", "name": "flying", "threshold": 4 }],
+        "scaling-modifiers": { "formula": "queue_length + flying / 2", "target": 10 },
+        "min-replica-count": 1 }"#;
+    let settings: Settings = serde_json::from_str(text).unwrap();
+    settings.validate().expect("settings that work");
+    let mut policy = Keda::new(settings, vec![ServiceId(0)]);
+    let mut seen = service(2, 2);
+    seen.samples.push(sample(Metric::QueueLength, 5.0));
+    seen.samples.push(sample(Metric::InFlight, 50.0));
+    let cluster = Cluster { now: at(15), services: vec![seen], ..Cluster::default() };
+    assert_eq!(
+        cluster.plan_of(&mut policy),
+        "set-replicas service=0 replicas=3 (above target: queue-length=15, target=10, replicas=2, proposed=3)\n"
+    );
+}
+
+#[test]
 fn paused_scale_in_keeps_the_hpa_from_scaling_in() {
     check(
         r#", "min-replica-count": 1, "annotations": { "paused-scale-in": true },
@@ -129,6 +149,12 @@ fn check_invalid(more: &str, expected: &str) {
 
 #[test]
 fn settings_that_cannot_work_are_named() {
+    check_invalid(
+        r#""triggers": [{ "metric": "in-flight", "threshold": 4 }],
+            "scaling-modifiers": { "formula": "in_flight > 3", "target": 1 }"#,
+        "`scaling-modifiers.formula`: found `in_flight > 3`, expected a number made of the triggers \
+         `in_flight`: gives `false`, not a number",
+    );
     check_invalid(
         r#""triggers": [{ "metric": "running", "threshold": 4 }]"#,
         "`triggers[0].metric`: found `running`, expected a metric of the service, such as `queue-length`",
