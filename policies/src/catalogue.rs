@@ -1,6 +1,6 @@
 //! What policies there are, in their own words: the head doc of each source file, taken in at compile time.
 
-use crate::{cluster_autoscaler, fixed_nodes, hpa, keda, static_replicas};
+use crate::{cluster_autoscaler, fixed_nodes, hpa, keda, kpa, static_replicas};
 use schemars::{Schema, schema_for};
 
 /// The headings of every policy's head doc, in order.
@@ -78,6 +78,7 @@ pub fn catalogue() -> Vec<PolicyDoc> {
         ),
         PolicyDoc::read("hpa", Replicas, include_str!("hpa/mod.rs"), schema_for!(hpa::Settings)),
         PolicyDoc::read("keda", Replicas, include_str!("keda/mod.rs"), schema_for!(keda::Settings)),
+        PolicyDoc::read("kpa", Replicas, include_str!("kpa/mod.rs"), schema_for!(kpa::Settings)),
         PolicyDoc::read(
             "fixed-nodes",
             Nodes,

@@ -12,6 +12,7 @@ pub mod cluster_autoscaler;
 pub mod fixed_nodes;
 pub mod hpa;
 pub mod keda;
+pub mod kpa;
 pub mod static_replicas;
 
 pub use catalogue::{HEADINGS, Kind, PolicyDoc, Section, catalogue};
@@ -32,6 +33,8 @@ pub enum ReplicaPolicy {
     Hpa(hpa::Settings),
     /// KEDA's `ScaledObject`.
     Keda(keda::Settings),
+    /// Knative's autoscaler.
+    Kpa(Box<kpa::Settings>),
 }
 
 impl ReplicaPolicy {
@@ -41,6 +44,7 @@ impl ReplicaPolicy {
             Self::StaticReplicas(_) => "static-replicas",
             Self::Hpa(_) => "hpa",
             Self::Keda(_) => "keda",
+            Self::Kpa(_) => "kpa",
         }
     }
 
@@ -50,6 +54,7 @@ impl ReplicaPolicy {
             Self::StaticReplicas(settings) => settings.validate(),
             Self::Hpa(settings) => settings.validate(),
             Self::Keda(settings) => settings.validate(),
+            Self::Kpa(settings) => settings.validate(),
         }
     }
 
@@ -61,6 +66,7 @@ impl ReplicaPolicy {
             }
             Self::Hpa(settings) => Box::new(hpa::Hpa::new(settings, services)),
             Self::Keda(settings) => Box::new(keda::Keda::new(settings, services)),
+            Self::Kpa(settings) => Box::new(kpa::Kpa::new(*settings, services)),
         }
     }
 }

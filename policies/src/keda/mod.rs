@@ -141,9 +141,9 @@ fn say(plan: &mut Plan, service: ServiceId, found: &Poll, outcome: &activation::
     let words = match outcome.cause {
         Cause::Active | Cause::Resting => return,
         Cause::Paused => "paused by annotation",
-        Cause::Woken => "active: woken",
+        Cause::Woken => "woken by a trigger",
         Cause::ScaleOutPaused => "active, but scale-out is paused",
-        Cause::Cooled => "inactive for the cooldown: to rest",
+        Cause::Cooled => "inactive for the cooldown, to rest",
         Cause::CoolingDown => "inactive, cooling down",
         Cause::ScaleInPaused => "inactive, but scale-in is paused",
         Cause::BelowMinimum => "below the minimum",

@@ -45,7 +45,7 @@ fn a_queue_wakes_a_service_and_the_hpa_sizes_it() {
         0,
         &[(0, Some(0.0)), (15, Some(30.0)), (30, Some(30.0)), (45, Some(30.0))],
         "15: hold Service(ServiceId(0)) (at zero, which this autoscaler does not leave)\n\
-         30: set-replicas service=0 replicas=1 (active: woken: replicas=0)\n\
+         30: set-replicas service=0 replicas=1 (woken by a trigger: replicas=0)\n\
          30: set-replicas service=0 replicas=4 (above target, as fast as allowed: queue-length=30, target=4, replicas=1, proposed=8)\n\
          45: set-replicas service=0 replicas=8 (above target: queue-length=7.5, target=4, replicas=4, proposed=8)\n",
     );
@@ -59,7 +59,7 @@ fn a_silent_service_rests_after_the_cooldown() {
         &[(0, Some(1.0)), (30, Some(0.0)), (60, Some(0.0)), (90, Some(0.0))],
         "30: hold Service(ServiceId(0)) (inactive, cooling down: replicas=3, inactive-s=30)\n\
          60: hold Service(ServiceId(0)) (inactive, cooling down: replicas=3, inactive-s=60)\n\
-         90: set-replicas service=0 replicas=0 (inactive for the cooldown: to rest: replicas=3, inactive-s=90)\n",
+         90: set-replicas service=0 replicas=0 (inactive for the cooldown, to rest: replicas=3, inactive-s=90)\n",
     );
 }
 

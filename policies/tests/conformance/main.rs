@@ -15,6 +15,7 @@ mod hpa_behavior;
 mod hpa_calculator;
 mod hpa_reconcile;
 mod keda;
+mod kpa;
 
 use case::{Case, Check};
 use std::collections::BTreeMap;
@@ -26,8 +27,13 @@ const FAILURES_SHOWN: usize = 3;
 
 /// How each function is run.
 fn checks() -> BTreeMap<&'static str, Check> {
-    let tables =
-        [hpa_behavior::CHECKS, hpa_calculator::CHECKS, hpa_reconcile::CHECKS, keda::CHECKS];
+    let tables = [
+        hpa_behavior::CHECKS,
+        hpa_calculator::CHECKS,
+        hpa_reconcile::CHECKS,
+        keda::CHECKS,
+        kpa::CHECKS,
+    ];
     tables.into_iter().flatten().copied().collect()
 }
 

@@ -17,6 +17,7 @@ fn policies() -> Vec<Box<dyn Policy>> {
             { "external": { "metric": "in-flight", "value": 40 } }] } }"#,
         r#"{ "keda": { "max-replica-count": 9, "cooldown-period": "1m",
             "triggers": [{ "metric": "queue-length", "threshold": 4 }] } }"#,
+        r#"{ "kpa": { "target": 20, "window": "30s", "scale-down-delay": "30s" } }"#,
     ];
     let nodes = [
         r#"{ "fixed-nodes": { "nodes": { "l40s": 3 } } }"#,
