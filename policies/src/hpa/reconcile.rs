@@ -291,6 +291,7 @@ pub fn limit_with_behavior(
 mod tests {
     use super::*;
     use crate::samples::at;
+    use proptest::prelude::*;
 
     /// Counts after each sync of 15 s, given what the metric proposes at each.
     #[track_caller]
@@ -337,6 +338,45 @@ mod tests {
     #[test]
     fn a_count_outside_its_bounds_comes_back_without_asking() {
         check(60, None, &[60], &[50]);
+    }
+
+    proptest! {
+        #[test]
+        fn counts_stay_within_their_bounds_and_fall_only_as_far_as_the_window_allows(
+            start in 2_u32..=40,
+            proposed in prop::collection::vec(0_u32..80, 1..60),
+            windows in prop::option::of((0_u64..5, 0_u64..20)),
+        ) {
+            let behavior = windows.map(|(up, down)| {
+                let mut behavior = Behavior::default();
+                behavior.scale_up.stabilization_window = Some(Micros::from_secs(15 * up));
+                behavior.scale_down.stabilization_window = Some(Micros::from_secs(15 * down));
+                behavior.with_defaults()
+            });
+            let controller = Controller::default();
+            let target = Target {
+                min: 2,
+                max: 40,
+                behavior: behavior.as_ref(),
+                sees_zero: false,
+                controller: &controller,
+            };
+            let (mut memory, mut current, mut past) = (Memory::default(), start, vec![(at(15), start)]);
+            for (sync, replicas) in (1..).zip(proposed) {
+                let (now, scale) = (at(15 * sync), Scale { spec: current, status: current });
+                let measure = || combine::<()>(std::iter::once(Ok(Proposal { replicas, usage_milli: 0 })));
+                let next = reconcile(&target, &mut memory, now, scale, measure).replicas(current);
+                prop_assert!((2..=40).contains(&next));
+                past.push((now, replicas));
+                let window = windows.map_or(Micros::from_mins(5), |(_, down)| Micros::from_secs(15 * down));
+                // Without `behavior` the far end of the window belongs to it.
+                let inside = |age| if windows.is_some() { age < window } else { age <= window };
+                let held = past.iter().filter(|(since, _)| inside(now.since(*since)));
+                let ceiling = held.map(|&(_, count)| count).max().unwrap_or(replicas).max(replicas);
+                prop_assert!(next >= current.min(ceiling).min(40), "{current} -> {next}, window {ceiling}");
+                current = next;
+            }
+        }
     }
 
     fn combined(proposals: &[Result<u32, &'static str>]) -> Combined<&'static str> {

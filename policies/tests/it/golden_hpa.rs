@@ -1,0 +1,267 @@
+//! Recorded runs of a real HPA controller (Kubernetes 1.36.2): fed the same reads at the same times, the policy
+//! writes the same replicas in the same order.
+//!
+//! The recordings stand outside the repository, in `../shared/validation/golden/hpa_runs.jsonl` beside it, or in
+//! the folder that `GOLDEN_DIR` names; without them the test says so and passes.
+
+use contract::{
+    Action, Counts, Instant, Metric, Micros, ObservationRecord, Plan, PodSpec, Policy, Sample,
+    ServiceId, ServiceSeen,
+};
+use policies::ReplicaPolicy;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One HPA over one run. Times are seconds; a read is a number, or `"error"`.
+#[derive(Deserialize)]
+struct Run {
+    id: String,
+    hpa_spec: Spec,
+    initial_replicas: u32,
+    hpa_created_t: f64,
+    #[serde(rename = "run_s")]
+    length_s: f64,
+    metric_reads: Vec<Vec<(f64, Value)>>,
+    external_writes: Vec<(f64, u32)>,
+    replicas: Vec<(f64, u32)>,
+    ready_pods: Option<Vec<(f64, u32)>>,
+    scale_to_zero_gate: bool,
+    controller_restart_t: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Spec {
+    min_replicas: u32,
+    max_replicas: u32,
+    metrics: Vec<MetricSpec>,
+    behavior: Option<Behavior>,
+}
+
+#[derive(Deserialize)]
+struct MetricSpec {
+    target_type: String,
+    target: f64,
+}
+
+#[derive(Deserialize)]
+struct Behavior {
+    scale_up: Option<Rules>,
+    scale_down: Option<Rules>,
+}
+
+#[derive(Deserialize)]
+struct Rules {
+    stabilization_window_s: Option<u32>,
+    select_policy: Option<String>,
+    policies: Option<Vec<ScalingPolicy>>,
+    tolerance: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct ScalingPolicy {
+    #[serde(rename = "type")]
+    kind: String,
+    value: u32,
+    period_s: u32,
+}
+
+/// Metrics of a run, in the order of its specification: which of ours stands for which does not matter.
+const METRICS: [(Metric, &str); 2] =
+    [(Metric::QueueLength, "queue-length"), (Metric::InFlight, "in-flight")];
+
+/// The controller's sync period.
+const SYNC_S: f64 = 15.0;
+
+impl Rules {
+    fn settings(&self) -> Value {
+        let policy = |policy: &ScalingPolicy| {
+            json!({
+                "type": policy.kind.to_lowercase(),
+                "value": policy.value,
+                "period": format!("{}s", policy.period_s),
+            })
+        };
+        let policies =
+            self.policies.as_ref().map(|list| list.iter().map(policy).collect::<Vec<_>>());
+        json!({
+            "stabilization-window": self.stabilization_window_s.map(|window| format!("{window}s")),
+            "select-policy": self.select_policy.as_ref().map(|select| select.to_lowercase()),
+            "policies": policies,
+            "tolerance": self.tolerance,
+        })
+    }
+}
+
+impl Run {
+    fn policy(&self) -> Box<dyn Policy> {
+        let metric = |(spec, (_, name)): (&MetricSpec, &(Metric, &str))| {
+            let target = if spec.target_type == "Value" { "value" } else { "average-value" };
+            json!({ "external": { "metric": name, target: spec.target } })
+        };
+        let rules = |rules: &Option<Rules>| rules.as_ref().map_or(json!({}), Rules::settings);
+        let behavior = self.hpa_spec.behavior.as_ref().map(|behavior| {
+            json!({
+                "scale-up": rules(&behavior.scale_up),
+                "scale-down": rules(&behavior.scale_down),
+            })
+        });
+        let settings = json!({ "hpa": {
+            "min-replicas": self.hpa_spec.min_replicas,
+            "max-replicas": self.hpa_spec.max_replicas,
+            "metrics": self.hpa_spec.metrics.iter().zip(&METRICS).map(metric).collect::<Vec<_>>(),
+            "behavior": behavior,
+            "controller": { "scale-to-zero": self.scale_to_zero_gate },
+        } });
+        let policy: ReplicaPolicy = serde_json::from_value(settings).expect("an HPA");
+        policy.validate().expect("settings that the real one took");
+        policy.build(vec![ServiceId(0)])
+    }
+
+    /// The syncs: reads that belong together, and those without a read, which show as gaps.
+    fn syncs(&self) -> Vec<Sync> {
+        let mut reads: Vec<_> = self
+            .metric_reads
+            .iter()
+            .enumerate()
+            .flat_map(|(metric, reads)| reads.iter().map(move |(at, value)| (*at, metric, value)))
+            .collect();
+        reads.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut syncs: Vec<Sync> = Vec::new();
+        let mut previous = self.hpa_created_t;
+        for (at, metric, value) in reads {
+            if syncs.last().is_none_or(|sync| at - sync.first >= SYNC_S / 2.0) {
+                self.fill(&mut syncs, previous, at);
+                syncs.push(Sync::new(at));
+            }
+            let sync = syncs.last_mut().expect("just pushed, if there was none");
+            sync.add(at, metric, value);
+            previous = at;
+        }
+        self.fill(&mut syncs, previous, self.length_s);
+        syncs
+    }
+
+    /// Syncs that read nothing: the count was out of bounds, or zero for good. A restart leaves a gap of its own.
+    fn fill(&self, syncs: &mut Vec<Sync>, mut from: f64, to: f64) {
+        let restarted = self.controller_restart_t.is_some_and(|at| from < at && at < to);
+        while !restarted && to - from > SYNC_S + 5.0 {
+            from += SYNC_S;
+            syncs.push(Sync::new(from));
+        }
+    }
+
+    fn ready(&self, at: f64) -> u32 {
+        let steps = self.ready_pods.iter().flatten();
+        steps.take_while(|(since, _)| *since <= at).last().map_or(0, |&(_, count)| count)
+    }
+
+    /// Every count in turn, as the policy makes them.
+    fn replay(&self) -> Vec<u32> {
+        let mut policy = self.policy();
+        let mut writes = self.external_writes.iter().peekable();
+        let mut restart = self.controller_restart_t;
+        let (mut current, mut counts) = (self.initial_replicas, vec![self.initial_replicas]);
+        for sync in self.syncs() {
+            if let Some(&(_, count)) = writes.next_if(|(at, _)| *at <= sync.first) {
+                current = count;
+                counts.push(count);
+            }
+            if restart.take_if(|at| *at <= sync.first).is_some() {
+                policy = self.restarted(&*policy);
+            }
+            let mut plan = Plan::default();
+            policy.decide(&self.seen(&sync, current).view(), &mut plan);
+            for decision in plan.decisions() {
+                if let Some(Action::SetReplicas { replicas, .. }) = decision.action {
+                    current = replicas;
+                    counts.push(replicas);
+                }
+            }
+        }
+        // What somebody else wrote after the last look stands as well.
+        counts.extend(writes.map(|&(_, count)| count));
+        counts
+    }
+
+    /// A restarted controller has forgotten its history; the condition `ScaledToZero` stands in the object.
+    fn restarted(&self, before: &dyn Policy) -> Box<dyn Policy> {
+        let mut state = before.save();
+        state[0][1]["recommendations"] = Value::Null;
+        state[0][1]["events"] = json!({ "up": [], "down": [] });
+        let mut policy = self.policy();
+        policy.restore(state).expect("a state of the same policy");
+        policy
+    }
+
+    fn seen(&self, sync: &Sync, current: u32) -> ObservationRecord {
+        let ready = self.ready(sync.first).min(current);
+        let sample = |(&(metric, _), value): (&(Metric, &str), &Option<f64>)| {
+            let at = sync.now();
+            value.map(|value| Sample { metric, value, at, window: Micros::ZERO })
+        };
+        let service = ServiceSeen {
+            id: ServiceId(0),
+            name: self.id.as_str().into(),
+            spec: Arc::new(PodSpec::default()),
+            replicas_wanted: current,
+            replicas: Counts { ready, starting: current - ready, ..Counts::default() },
+            samples: METRICS.iter().zip(&sync.values).filter_map(sample).collect(),
+            pods: Vec::new(),
+        };
+        let services = vec![service];
+        ObservationRecord {
+            now: sync.now(),
+            services,
+            pending: Vec::new(),
+            nodes: Vec::new(),
+            pools: Vec::new(),
+        }
+    }
+}
+
+/// One look of the controller.
+struct Sync {
+    first: f64,
+    last: f64,
+    values: [Option<f64>; 2],
+}
+
+impl Sync {
+    fn new(at: f64) -> Self {
+        Self { first: at, last: at, values: [None, None] }
+    }
+
+    fn add(&mut self, at: f64, metric: usize, value: &Value) {
+        self.last = at;
+        self.values[metric] = value.as_f64();
+    }
+
+    /// The controller's clock is that of its last read.
+    fn now(&self) -> Instant {
+        Instant(Micros::from_secs_f64(self.last).0)
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test reads its recordings, and where they are")]
+#[expect(clippy::print_stdout, reason = "a test that cannot run says so")]
+fn recorded_runs_of_a_real_controller_come_out_the_same() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/validation/golden");
+    let folder = std::env::var_os("GOLDEN_DIR").map_or(beside, PathBuf::from);
+    let Ok(text) = std::fs::read_to_string(folder.join("hpa_runs.jsonl")) else {
+        println!("SKIPPED: no hpa_runs.jsonl in {}", folder.display());
+        return;
+    };
+    let mut different = Vec::new();
+    for line in text.lines() {
+        let run: Run = serde_json::from_str(line).expect("a recording");
+        let recorded: Vec<_> = run.replicas.iter().map(|&(_, count)| count).collect();
+        let found = run.replay();
+        if found != recorded {
+            different.push(format!("{}: recorded {recorded:?}, found {found:?}", run.id));
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
