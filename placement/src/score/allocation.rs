@@ -7,6 +7,10 @@
 use super::shape::{ShapePoint, piecewise};
 use super::{Load, MAX};
 
+/// Points of a curve score 0 to 10 (kube-scheduler: `MaxCustomPriorityScore`), nodes 0 to 100. The curve is stretched,
+/// not its value, which is an integer and has lost a digit.
+const STRETCH: i64 = 10;
+
 /// The emptier the better: free share in percent, weighted mean.
 pub fn least_allocated(loads: impl Iterator<Item = Load>) -> u64 {
     weighted_mean(loads, |load| {
@@ -25,8 +29,7 @@ pub fn requested_to_capacity_ratio(loads: impl Iterator<Item = Load>, shape: &[S
     let mut weights = 0;
     for load in loads {
         let percent = (load.with_pod() * 100 / load.allocatable).min(100);
-        // Points score 0 to 10 (kube-scheduler: `MaxCustomPriorityScore`), nodes 0 to 100.
-        let score = piecewise(shape, i64::try_from(percent).unwrap_or(100)) * 10;
+        let score = piecewise(shape, i64::try_from(percent).unwrap_or(100), STRETCH);
         if score > 0 {
             sum += score.unsigned_abs() * load.weight;
             weights += load.weight;

@@ -13,13 +13,15 @@ pub struct ShapePoint {
     pub score: i64,
 }
 
-/// The curve's value at `at`: flat outside its points, between them a line cut off towards zero.
-pub fn piecewise(shape: &[ShapePoint], at: i64) -> i64 {
+/// The curve's value at `at`, with its scores stretched by a factor: flat outside its points, between them a line
+/// cut off towards zero.
+pub fn piecewise(shape: &[ShapePoint], at: i64, stretch: i64) -> i64 {
+    let score = |point: ShapePoint| point.score * stretch;
     let Some(next) = shape.iter().position(|point| at <= point.utilization) else {
-        return shape.last().map_or(0, |last| last.score);
+        return shape.last().map_or(0, |&last| score(last));
     };
     let end = shape[next];
-    let Some(start) = next.checked_sub(1).map(|before| shape[before]) else { return end.score };
-    let (run, rise) = (end.utilization - start.utilization, end.score - start.score);
-    start.score + rise * (at - start.utilization) / run
+    let Some(start) = next.checked_sub(1).map(|before| shape[before]) else { return score(end) };
+    let (run, rise) = (end.utilization - start.utilization, score(end) - score(start));
+    score(start) + rise * (at - start.utilization) / run
 }

@@ -16,6 +16,7 @@ mod hpa_calculator;
 mod hpa_reconcile;
 mod keda;
 mod kpa;
+mod scheduler;
 
 use case::{Case, Check};
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ fn checks() -> BTreeMap<&'static str, Check> {
         hpa_reconcile::CHECKS,
         keda::CHECKS,
         kpa::CHECKS,
+        scheduler::CHECKS,
     ];
     tables.into_iter().flatten().copied().collect()
 }
