@@ -15,7 +15,7 @@
 //! The same experiment gives the same bytes. A folder is written beside its place and moved there
 //! when it is whole.
 
-use crate::{ReportError, decisions_file, fingerprint, latency_file};
+use crate::{ReportError, decisions_file, figure, fingerprint, latency_file, page};
 use crate::{summary, summary_csv, timeline_file};
 use sim_core::outcome::Experiment;
 use std::fs;
@@ -28,6 +28,8 @@ const TIMELINE: &str = "timeline.parquet";
 const DECISIONS: &str = "decisions.jsonl.zst";
 const LATENCY: &str = "latency.json";
 const FINGERPRINT: &str = "fingerprint.txt";
+const PAGE: &str = "report.html";
+const FIGURES: &str = "figures";
 
 /// A file of the folder: its path inside it and its bytes.
 type File = (PathBuf, Vec<u8>);
@@ -127,8 +129,14 @@ fn data(experiment: &Experiment, scenario_toml: &str) -> Result<Vec<File>, Repor
 
 /// The files that show it: all of them can be made again from the others.
 fn views(experiment: &Experiment, scenario_toml: &str) -> Result<Vec<File>, ReportError> {
-    let _ = (experiment, scenario_toml);
-    let files = Vec::new();
+    let figures = figure::draw_all(experiment)?;
+    let page = page::write(experiment, scenario_toml, &figures);
+    let mut files: Vec<File> = vec![(PAGE.into(), page.into_bytes())];
+    for figure in &figures {
+        let place = Path::new(FIGURES).join(&figure.name);
+        files.push((place.with_extension("svg"), figure.svg.as_bytes().to_vec()));
+        files.push((place.with_extension("png"), figure.png()?));
+    }
     Ok(files)
 }
 

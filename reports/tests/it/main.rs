@@ -2,4 +2,5 @@
 
 #[path = "../../src/fixture.rs"]
 mod fixture;
+mod page;
 mod run_folder;

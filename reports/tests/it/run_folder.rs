@@ -1,7 +1,7 @@
 //! What a run folder promises: whole or not there, the same bytes, readable again.
 
 use crate::fixture;
-use reports::{read_run_folder, write_run_folder};
+use reports::{read_run_folder, render, write_run_folder};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,6 +60,18 @@ fn an_experiment_reads_back_as_it_was() {
         write_run_folder(&folder, &experiment, SCENARIO).expect("written");
         assert!(read_run_folder(&folder).expect("read") == experiment);
     }
+}
+
+#[test]
+fn a_report_is_made_again_from_its_folder_alone() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let (whole, bare) = (temp.path().join("whole"), temp.path().join("bare"));
+    write_run_folder(&whole, &fixture::experiment(2, 2, 2), SCENARIO).expect("written");
+    write_run_folder(&bare, &fixture::experiment(2, 2, 2), SCENARIO).expect("written");
+    fs::remove_file(bare.join("report.html")).expect("a page");
+    fs::remove_dir_all(bare.join("figures")).expect("figures");
+    render(&bare).expect("rendered");
+    assert_same(&whole, &bare);
 }
 
 #[test]

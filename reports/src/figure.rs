@@ -1,0 +1,70 @@
+//! A figure: what it is called, what it shows, and how it is drawn.
+
+use crate::canvas::{self, Area, Drawn};
+use crate::{FIGURES, ReportError};
+use sim_core::outcome::Experiment;
+
+/// A kind of figure. A new one is a file with one of these, and a line in [`FIGURES`].
+pub(crate) struct FigureKind {
+    /// Its file's name, in kebab-case.
+    pub(crate) name: &'static str,
+    /// What it shows, in a few words.
+    pub(crate) title: &'static str,
+    /// How to read it, in a sentence or two.
+    pub(crate) caption: &'static str,
+    /// Whether there is one for each service.
+    pub(crate) is_of_service: bool,
+    /// Its height in pixels.
+    pub(crate) height: fn(&Experiment) -> i32,
+    /// Draws it, for the service of an index.
+    pub(crate) paint: fn(&Area<'_>, &Experiment, usize) -> Drawn,
+}
+
+/// A figure that was drawn.
+pub(crate) struct Figure {
+    /// Its file's name without an extension.
+    pub(crate) name: String,
+    /// Its heading, with the service where there are several.
+    pub(crate) title: String,
+    /// How to read it.
+    pub(crate) caption: &'static str,
+    /// The drawing.
+    pub(crate) svg: String,
+}
+
+impl Figure {
+    /// The drawing as a PNG.
+    pub(crate) fn png(&self) -> Result<Vec<u8>, ReportError> {
+        canvas::rasterise(&self.name, &self.svg)
+    }
+}
+
+/// Draws every figure of [`FIGURES`], in order.
+pub(crate) fn draw_all(experiment: &Experiment) -> Result<Vec<Figure>, ReportError> {
+    let services = 0..experiment.services.len();
+    let wanted = FIGURES.iter().flat_map(|kind| {
+        let services = if kind.is_of_service { services.clone() } else { 0..1 };
+        services.map(move |service| (kind, service))
+    });
+    wanted.map(|(kind, service)| draw(kind, experiment, service)).collect()
+}
+
+fn draw(kind: &FigureKind, experiment: &Experiment, service: usize) -> Result<Figure, ReportError> {
+    let (name, title) = if kind.is_of_service && experiment.services.len() > 1 {
+        let service = &experiment.services[service].name;
+        (format!("{}-{}", kind.name, file_name(service)), format!("{}: {service}", kind.title))
+    } else {
+        (kind.name.to_owned(), kind.title.to_owned())
+    };
+    let svg = canvas::draw((kind.height)(experiment), |area| {
+        let below = canvas::title(area, &title)?;
+        (kind.paint)(&below, experiment, service)
+    })
+    .map_err(|error| ReportError::Figure { figure: name.clone(), problem: error.to_string() })?;
+    Ok(Figure { name, title, caption: kind.caption, svg })
+}
+
+/// A name without what a file's name should not hold.
+fn file_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}

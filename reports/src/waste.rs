@@ -1,0 +1,120 @@
+//! Where the billed GPU time went.
+
+use crate::axis::Axis;
+use crate::canvas::{self, Area, Drawn, Margins, Swatch, px, stack_colour, type_at};
+use crate::figure::FigureKind;
+use crate::number;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, VPos};
+use sim_core::outcome::{Experiment, GpuHours, StackOutcome};
+
+/// The figure.
+pub(crate) const FIGURE: FigureKind = FigureKind {
+    name: "waste",
+    title: "Billed GPU time by use",
+    caption: "Mean over replications. Useful time served requests; everything right of it was paid for and did not.",
+    is_of_service: false,
+    height: |experiment| {
+        26 + 26 + ROW * i32::try_from(experiment.stacks.len()).unwrap_or(1) + 8 + MARGINS.below + 4
+    },
+    paint,
+};
+
+/// Height of a stack's bar with its share of the gap, in pixels.
+const ROW: i32 = 44;
+const MARGINS: Margins = Margins { left: 190, below: 44, right: 90 };
+
+/// A use of GPU time: its name, its colour, its part.
+struct Use {
+    name: &'static str,
+    colour: RGBColor,
+    hours: fn(&GpuHours) -> f64,
+}
+
+/// Green serves, greys wait, yellow and orange start: the last two of Paul Tol's "light" scheme
+/// ("Colour schemes", SRON technical note, 2021) beside its green and greys.
+const USES: [Use; 5] = [
+    Use { name: "useful", colour: RGBColor(0x44, 0xBB, 0x99), hours: |gpu| gpu.useful },
+    Use {
+        name: "idle: ready, nothing to do",
+        colour: RGBColor(0xD0, 0xD5, 0xDB),
+        hours: |gpu| gpu.idle_ready,
+    },
+    Use {
+        name: "unallocated: node ready, no pod",
+        colour: RGBColor(0xA3, 0xAC, 0xB8),
+        hours: |gpu| gpu.unallocated,
+    },
+    Use {
+        name: "loading: image, weights, engine",
+        colour: RGBColor(0xEE, 0xDD, 0x88),
+        hours: |gpu| gpu.loading,
+    },
+    Use {
+        name: "booting or stopping",
+        colour: RGBColor(0xEE, 0x88, 0x66),
+        hours: |gpu| gpu.booting,
+    },
+];
+
+fn paint(area: &Area<'_>, experiment: &Experiment, _service: usize) -> Drawn {
+    let swatches: Vec<_> =
+        USES.iter().map(|it| (it.name.to_owned(), Swatch::Fill(it.colour, 1.0))).collect();
+    let area = canvas::legend(area, &swatches)?;
+    let most = experiment.stacks.iter().map(|stack| mean(stack, |gpu| gpu.total));
+    let x = Axis::from_zero("GPU-hours billed per run", most.fold(0.0, f64::max), 8);
+    let y = Axis::of_rows(experiment.stacks.len());
+    let panel = canvas::panel(&area, &x, &y, MARGINS)?;
+    for (index, stack) in experiment.stacks.iter().enumerate() {
+        let row = y.ends.end - f64::from(u32::try_from(index)?);
+        let corner = |hours: f64, row: f64| canvas::spot(&area, &panel, (hours, row));
+        paint_stack(&area, stack, stack_colour(index), |hours| {
+            let ((left, top), (_, bottom)) = (corner(hours, row - 0.16), corner(hours, row - 0.84));
+            (left, top, bottom)
+        })?;
+    }
+    Ok(())
+}
+
+/// Draws a stack's bar; `edge` gives the place of a number of hours, the top and the bottom.
+fn paint_stack(
+    area: &Area<'_>,
+    stack: &StackOutcome,
+    colour: RGBColor,
+    edge: impl Fn(f64) -> (i32, i32, i32),
+) -> Drawn {
+    let total = mean(stack, |gpu| gpu.total);
+    let (start, top, bottom) = edge(0.0);
+    let middle = i32::midpoint(top, bottom);
+    let name = canvas::fitted(area, &stack.name, 13, start - px(12))?;
+    let style = type_at(13, colour, HPos::Right, VPos::Center);
+    area.draw(&Text::new(name, (start - px(10), middle), style))?;
+    let mut hours = 0.0;
+    for part in &USES {
+        let left = edge(hours).0;
+        let length = mean(stack, part.hours);
+        hours += length;
+        let right = edge(hours).0;
+        area.draw(&Rectangle::new([(left, top), (right, bottom)], part.colour.filled()))?;
+        let share = number::fixed(100.0 * length / total.max(f64::MIN_POSITIVE), 0) + " %";
+        if canvas::width_of(area, &share, 12)? + px(8) < right - left {
+            // Dark on every part's colour, in the light and in the dark.
+            let style = type_at(12, ON_PARTS, HPos::Center, VPos::Center);
+            area.draw(&Text::new(share, (i32::midpoint(left, right), middle), style))?;
+        }
+    }
+    let (end, ..) = edge(hours);
+    let text = format!("{} h", number::short(total));
+    let style = type_at(13, canvas::INK, HPos::Left, VPos::Center);
+    area.draw(&Text::new(text, (end + px(8), middle), style))?;
+    Ok(())
+}
+
+/// Type on the parts, which keep their colours in the dark.
+const ON_PARTS: RGBColor = RGBColor(0x1E, 0x22, 0x27);
+
+#[expect(clippy::cast_precision_loss, reason = "a handful of replications")]
+fn mean(stack: &StackOutcome, of: fn(&GpuHours) -> f64) -> f64 {
+    let hours = stack.runs.iter().map(|run| of(&run.gpu)).filter(|hours| hours.is_finite());
+    hours.sum::<f64>() / stack.runs.len().max(1) as f64
+}
