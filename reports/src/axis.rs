@@ -89,7 +89,8 @@ impl Axis {
     /// Counts on a logarithmic axis that begins at zero.
     pub(crate) fn log_count(title: impl Into<String>, largest: f64) -> Self {
         let decades = whole(largest.max(1.0).log10().ceil()).max(1);
-        let named = (0..=decades).step_by(usize::from(decades > 4) + 1);
+        // From three decades on, one would stand too close to zero to be named.
+        let named = (u32::from(decades > 2)..=decades).step_by(usize::from(decades > 4) + 1);
         let tick = |decade: u32| {
             let count = 10_f64.powf(f64::from(decade));
             (count, number::short(count))
@@ -136,11 +137,6 @@ impl Axis {
         let [low, high, value] = [self.ends.start, self.ends.end, value].map(self.scale);
         let place = (value - low) / (high - low);
         if place.is_nan() { 0.0 } else { place.clamp(0.0, 1.0) }
-    }
-
-    /// Whether a value stands left of the middle, or below it.
-    pub(crate) fn is_in_first_half(&self, value: f64) -> bool {
-        self.place(value) < 0.5
     }
 }
 

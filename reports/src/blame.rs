@@ -16,7 +16,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     is_of_service: true,
     height: |experiment| {
         let bands = experiment.stacks.len().div_ceil(COLUMNS);
-        26 + i32::try_from(bands).unwrap_or(1) * BAND
+        canvas::HEAD + i32::try_from(bands).unwrap_or(1) * BAND
     },
     paint,
 };
@@ -96,6 +96,8 @@ fn middle(row: usize) -> i32 {
 }
 
 fn paint_names(area: &Area<'_>) -> Drawn {
+    let style = type_at(12, canvas::MUTED, HPos::Right, VPos::Center);
+    area.draw(&Text::new("waiting in a run (requests)", (px(NAMES - 12), px(14)), style))?;
     for (row, cause) in Cause::ALL.into_iter().enumerate() {
         let style = type_at(13, canvas::INK, HPos::Right, VPos::Center);
         area.draw(&Text::new(name(cause), (px(NAMES - 12), middle(row)), style))?;
@@ -111,8 +113,7 @@ fn paint_stack(
     longest: f64,
 ) -> Drawn {
     let width = area.dim_in_pixel().0.cast_signed();
-    let heading = canvas::fitted(area, stack, 13, width - px(8))?;
-    area.draw(&Text::new(heading, (0, px(15)), type_at(13, colour, HPos::Left, VPos::Center)))?;
+    canvas::stack_name(area, (stack, colour), 13, (0, px(14)), HPos::Left, width - px(8))?;
     let foot = px(30) + px(ROW) * i32::try_from(parts.len())?;
     let axis = [(0, px(28)), (0, foot)];
     area.draw(&PathElement::new(axis, canvas::MUTED.mix(0.6).stroke_width(px(1).unsigned_abs())))?;

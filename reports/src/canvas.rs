@@ -19,6 +19,9 @@ const SCALE: i32 = 2;
 /// Width of every figure, in pixels of the page.
 pub(crate) const WIDTH: i32 = 1100;
 
+/// Room for a figure's title and for its edges above and below, in pixels.
+pub(crate) const HEAD: i32 = 26 + 12;
+
 /// Behind everything. The page's style sheet knows these five by value, and changes them in the dark.
 pub(crate) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 /// Titles and lines that matter.
@@ -32,7 +35,7 @@ pub(crate) const ALERT: RGBColor = RGBColor(0xB0, 0x45, 0x2A);
 
 /// One colour a stack, in order. Okabe and Ito, "Color Universal Design" (2008), without the yellow,
 /// which is lost on white: told apart with every common kind of colour blindness.
-const STACKS: [RGBColor; 7] = [
+pub(crate) const STACKS: [RGBColor; 7] = [
     RGBColor(0x00, 0x72, 0xB2),
     RGBColor(0xE6, 0x9F, 0x00),
     RGBColor(0x00, 0x9E, 0x73),
@@ -72,7 +75,7 @@ pub(crate) fn draw(height: i32, paint: impl FnOnce(&Area<'_>) -> Drawn) -> Drawn
         let size = (px(WIDTH).unsigned_abs(), px(height).unsigned_abs());
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         area.fill(&PAPER)?;
-        paint(&area)?;
+        paint(&area.margin(px(6), px(6), px(8), px(8)))?;
         area.present()?;
     }
     Ok(svg)
@@ -143,6 +146,28 @@ pub(crate) fn title<'a>(area: &Area<'a>, text: &str) -> Drawn<Area<'a>> {
     area.draw(&Text::new(text, (0, px(2)), type_of(15, INK)))?;
     let (_, below) = area.split_vertically(px(26));
     Ok(below)
+}
+
+/// A stack's name in ink behind a square of its colour, cut to `room` units; it starts at a place
+/// (`HPos::Left`) or ends there (`HPos::Right`), its middle at the place's height.
+pub(crate) fn stack_name(
+    area: &Area<'_>,
+    (name, colour): (&str, RGBColor),
+    pixels: i32,
+    (x, y): (i32, i32),
+    side: HPos,
+    room: i32,
+) -> Drawn {
+    const SQUARE: i32 = px(12);
+    const GAP: i32 = px(7);
+    let name = fitted(area, name, pixels, room - SQUARE - GAP)?;
+    let length = SQUARE + GAP + width_of(area, &name, pixels)?;
+    let left = if matches!(side, HPos::Right) { x - length } else { x };
+    let corners = [(left, y - SQUARE / 2), (left + SQUARE, y + SQUARE / 2)];
+    area.draw(&Rectangle::new(corners, colour.filled()))?;
+    let style = type_at(pixels, INK, HPos::Left, VPos::Center);
+    area.draw(&Text::new(name, (left + SQUARE + GAP, y), style))?;
+    Ok(())
 }
 
 /// How a legend shows what it names.

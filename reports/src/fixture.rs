@@ -331,12 +331,13 @@ fn curves(character: &Character) -> LatencyCurves {
     }
 }
 
-/// A log-logistic curve: its quantiles are closed forms.
+/// A log-logistic curve: its quantiles are closed forms. Finer towards the tail, as the engine's.
 fn curve(median_ms: f64, spread: f64) -> Vec<(f64, f64)> {
-    let quantiles = (0..=200).map(|step| f64::from(step) / 200.0);
-    let at =
-        |q: f64| median_ms * (q.clamp(1e-4, 1.0 - 1e-4) / (1.0 - q).max(1e-4)).powf(spread * 0.3);
-    quantiles.map(|q| (q, at(q))).collect()
+    let body = (0..99).map(|percent| f64::from(percent) / 100.0);
+    let tail = (0..100).map(|step| 0.99 + f64::from(step) / 10_000.0);
+    let inside = |q: f64| q.clamp(1e-4, 1.0 - 1e-6);
+    let at = |q: f64| median_ms * (inside(q) / (1.0 - inside(q))).powf(spread * 0.3);
+    body.chain(tail).chain([0.99999, 1.0]).map(|q| (q, at(q))).collect()
 }
 
 fn decisions(character: &Character, service: &str) -> Vec<DecisionRow> {

@@ -119,7 +119,7 @@ fn draw_point(area: &Area<'_>, point: &Point<'_>, spot: impl Fn(f64, f64) -> (i3
 fn name_points(
     area: &Area<'_>,
     points: &[Point<'_>],
-    spot: impl Fn(f64, f64) -> (i32, i32),
+    spot: impl Fn(f64, f64) -> (i32, i32) + Copy,
 ) -> Drawn {
     let at: Vec<_> = points.iter().map(|it| spot(it.cost.mean, it.in_time.mean)).collect();
     let around = |(x, y): (i32, i32)| Frame {
@@ -129,6 +129,7 @@ fn name_points(
         bottom: y + px(9),
     };
     let mut taken: Vec<Frame> = at.iter().copied().map(around).collect();
+    taken.extend(line_frames(points, spot));
     let (width, height) = area.dim_in_pixel();
     let whole = Frame {
         left: px(MARGINS.left),
@@ -149,6 +150,21 @@ fn name_points(
         taken.push(frame);
     }
     Ok(())
+}
+
+/// Small frames along the frontier, so that no name stands on the line.
+fn line_frames(points: &[Point<'_>], spot: impl Fn(f64, f64) -> (i32, i32)) -> Vec<Frame> {
+    const PARTS: i32 = 100;
+    let corners: Vec<_> =
+        frontier(points).into_iter().map(|it| spot(it.cost.mean, it.in_time.mean)).collect();
+    let between = |from: i32, to: i32, part: i32| from + (to - from) * part / PARTS;
+    let legs =
+        corners.windows(2).flat_map(|leg| (0..=PARTS).map(move |part| (leg[0], leg[1], part)));
+    legs.map(|(from, to, part)| {
+        let (x, y) = (between(from.0, to.0, part), between(from.1, to.1, part));
+        Frame { left: x - px(2), right: x + px(2), top: y - px(2), bottom: y + px(2) }
+    })
+    .collect()
 }
 
 /// A rectangle that a name or a point takes up.

@@ -84,7 +84,7 @@ fn paint_kind(area: &Area<'_>, experiment: &Experiment, service: usize, kind: &K
     let y = Axis::of_nines("share served within, %", 0.0, TOP);
     let mut panel = canvas::panel(&area, &x, &y, Margins { left: 74, ..Margins::default() })?;
     if let Some(limit) = limit {
-        paint_limit(&mut panel, limit, &x, &y)?;
+        paint_limit(&mut panel, limit, &y)?;
     }
     for (index, curve) in curves {
         let points = curve.iter().filter(|(quantile, millis)| {
@@ -97,16 +97,15 @@ fn paint_kind(area: &Area<'_>, experiment: &Experiment, service: usize, kind: &K
     Ok(())
 }
 
-fn paint_limit(panel: &mut Panel<'_, '_>, limit: f64, x: &Axis, y: &Axis) -> Drawn {
+fn paint_limit(panel: &mut Panel<'_, '_>, limit: f64, y: &Axis) -> Drawn {
     let ends = [(limit, y.ends.start), (limit, y.ends.end)];
     let style = canvas::ALERT.stroke_width(px(1).unsigned_abs());
     let (dash, gap) = (px(5).unsigned_abs(), px(4).unsigned_abs());
     panel.draw_series(DashedLineSeries::new(ends, dash, gap, style))?;
-    // The name stands on the side with more room, at the foot, where curves are far left.
-    let (side, gap) =
-        if x.is_in_first_half(limit) { (HPos::Left, px(5)) } else { (HPos::Right, -px(5)) };
+    // Above the panel, where no curve goes.
     let name = format!("SLO {}", number::millis(limit));
-    let text = Text::new(name, (gap, -px(4)), type_at(12, canvas::ALERT, side, VPos::Bottom));
-    panel.draw_series([EmptyElement::at((limit, y.ends.start)) + text])?;
+    let style = type_at(12, canvas::ALERT, HPos::Center, VPos::Bottom);
+    let text = Text::new(name, (0, -px(2)), style);
+    panel.draw_series([EmptyElement::at((limit, y.ends.end)) + text])?;
     Ok(())
 }

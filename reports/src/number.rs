@@ -16,7 +16,7 @@ impl Column {
     /// The form that fits the column's values.
     pub(crate) fn of(measure: &Measure, values: &[Option<Estimate>]) -> Self {
         let largest = values.iter().flatten().map(|value| value.mean.abs()).fold(0.0_f64, f64::max);
-        Self { decimals: decimals_of_four_digits(largest).min(measure.decimals) }
+        Self { decimals: decimals(largest, 4).min(measure.decimals) }
     }
 
     /// `1,893 ±12`; without the interval when there is none.
@@ -57,9 +57,9 @@ pub(crate) fn signed(value: f64, decimals: usize) -> String {
     if is_zero || text.starts_with('-') { text } else { format!("+{text}") }
 }
 
-/// A number with at most four digits and no trailing zeros, for the ticks of an axis.
+/// A number with at most three digits and no trailing zeros, or a whole one.
 pub(crate) fn short(value: f64) -> String {
-    let text = fixed(value, decimals_of_four_digits(value.abs()));
+    let text = fixed(value, decimals(value.abs(), 3));
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
@@ -82,8 +82,10 @@ pub(crate) fn millis(value: f64) -> String {
     }
 }
 
-fn decimals_of_four_digits(value: f64) -> usize {
-    [1000.0, 100.0, 10.0].iter().position(|edge| value >= *edge).unwrap_or(3)
+/// Decimals with which a number has so many digits that count; those of a millionth at most.
+fn decimals(value: f64, digits: i32) -> usize {
+    let before_point = (-6..=digits).find(|count| value < 10_f64.powi(*count)).unwrap_or(digits);
+    usize::try_from(digits - before_point).unwrap_or(0)
 }
 
 fn with_commas(digits: &str) -> String {

@@ -1,11 +1,11 @@
 //! A day under each stack: demand, replicas, queue, on one clock.
 
 use crate::axis::Axis;
-use crate::canvas::{self, Area, Drawn, Margins, Panel, Swatch, px, stack_colour, type_at};
+use crate::canvas::{self, Area, Drawn, Margins, Panel, Swatch, px, stack_colour};
 use crate::figure::FigureKind;
 use crate::series::{self, Moment};
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::text_anchor::HPos;
 use sim_core::outcome::{Experiment, StackOutcome};
 
 /// The figure.
@@ -17,13 +17,12 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     is_of_service: true,
     height: |experiment| {
         let stacks = i32::try_from(experiment.stacks.len()).unwrap_or(1);
-        TITLE + LEGEND + DEMAND + stacks * STACK + CLOCK
+        canvas::HEAD + LEGEND + DEMAND + stacks * STACK + CLOCK
     },
     paint,
 };
 
 /// Heights in pixels.
-const TITLE: i32 = 26;
 const LEGEND: i32 = 26;
 const DEMAND: i32 = 130;
 const NAME: i32 = 28;
@@ -36,7 +35,7 @@ const CLOCK: i32 = 44;
 const MARGINS: Margins = Margins { left: 74, below: 0, right: 18 };
 
 /// Capacity that is on its way.
-const STARTING: RGBColor = canvas::ALERT;
+const STARTING: RGBColor = canvas::INK;
 
 /// Axes that all stacks share.
 struct Axes {
@@ -72,8 +71,11 @@ fn paint(area: &Area<'_>, experiment: &Experiment, service: usize) -> Drawn {
 
 fn swatches() -> [(String, Swatch); 4] {
     [
-        ("replicas ready, in the stack's colour".to_owned(), Swatch::Fill(canvas::MUTED, 0.45)),
-        ("replicas starting, on top of those ready".to_owned(), Swatch::Fill(STARTING, 0.55)),
+        (
+            "replicas ready, in the colour of the stack".to_owned(),
+            Swatch::Fill(stack_colour(0), 0.45),
+        ),
+        ("replicas starting, on top of those ready".to_owned(), Swatch::Fill(STARTING, 0.5)),
         ("replicas wanted by the policy".to_owned(), Swatch::Line(canvas::INK)),
         ("requests waiting".to_owned(), Swatch::Line(canvas::MUTED)),
     ]
@@ -105,9 +107,8 @@ fn paint_stack(
 ) -> Drawn {
     let (name, rest) = area.split_vertically(px(NAME));
     let room = name.dim_in_pixel().0.cast_signed() - px(MARGINS.left);
-    let text = canvas::fitted(&name, &stack.name, 14, room)?;
-    let foot = (px(MARGINS.left), px(NAME - 3));
-    name.draw(&Text::new(text, foot, type_at(14, colour, HPos::Left, VPos::Bottom)))?;
+    let place = (px(MARGINS.left), px(NAME - 9));
+    canvas::stack_name(&name, (&stack.name, colour), 14, place, HPos::Left, room)?;
     let (replicas, queue) = rest.split_vertically(px(REPLICAS));
     paint_replicas(&replicas, colour, day, axes)?;
     let below = if is_last { CLOCK } else { 0 };
@@ -125,7 +126,7 @@ fn paint_replicas(area: &Area<'_>, colour: RGBColor, day: &[Moment], axes: &Axes
     let ready: Vec<_> = outline(|it| it.ready).collect();
     let all: Vec<_> = outline(|it| it.ready + it.starting).collect();
     let between: Vec<_> = all.into_iter().chain(ready.iter().rev().copied()).collect();
-    panel.draw_series([Polygon::new(between, STARTING.mix(0.55))])?;
+    panel.draw_series([Polygon::new(between, STARTING.mix(0.5))])?;
     panel.draw_series(AreaSeries::new(ready, 0.0, colour.mix(0.45)))?;
     line(&mut panel, outline(|it| it.wanted), canvas::INK)
 }

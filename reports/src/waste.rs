@@ -15,7 +15,12 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     caption: "Mean over replications. Useful time served requests; everything right of it was paid for and did not.",
     is_of_service: false,
     height: |experiment| {
-        26 + 26 + ROW * i32::try_from(experiment.stacks.len()).unwrap_or(1) + 8 + MARGINS.below + 4
+        canvas::HEAD
+            + 26
+            + ROW * i32::try_from(experiment.stacks.len()).unwrap_or(1)
+            + 8
+            + MARGINS.below
+            + 4
     },
     paint,
 };
@@ -86,9 +91,8 @@ fn paint_stack(
     let total = mean(stack, |gpu| gpu.total);
     let (start, top, bottom) = edge(0.0);
     let middle = i32::midpoint(top, bottom);
-    let name = canvas::fitted(area, &stack.name, 13, start - px(12))?;
-    let style = type_at(13, colour, HPos::Right, VPos::Center);
-    area.draw(&Text::new(name, (start - px(10), middle), style))?;
+    let place = (start - px(10), middle);
+    canvas::stack_name(area, (&stack.name, colour), 13, place, HPos::Right, start - px(12))?;
     let mut hours = 0.0;
     for part in &USES {
         let left = edge(hours).0;
@@ -104,7 +108,7 @@ fn paint_stack(
         }
     }
     let (end, ..) = edge(hours);
-    let text = format!("{} h", number::short(total));
+    let text = format!("{} h", number::fixed(total, 0));
     let style = type_at(13, canvas::INK, HPos::Left, VPos::Center);
     area.draw(&Text::new(text, (end + px(8), middle), style))?;
     Ok(())

@@ -1,0 +1,257 @@
+//! The tables of the page: comparison, differences, pools, replications.
+
+use crate::canvas;
+use crate::measure::{self, Better, Measure};
+use crate::number::{self, Column};
+use crate::stats::{ByRun, Estimate};
+use maud::{Markup, html};
+use sim_core::outcome::{Experiment, StackOutcome};
+use std::collections::BTreeSet;
+
+/// A stack's name behind a square of its colour.
+pub(super) fn stack_name(index: usize, name: &str) -> Markup {
+    let colour = index % canvas::STACKS.len();
+    html! { span.stack data-stack=(colour) { i style={ "background: var(--stack-" (colour) ")" } {} (name) } }
+}
+
+/// Means with 95 % intervals; the best of each column is bold.
+pub(super) fn comparison(experiment: &Experiment) -> Markup {
+    let cells = |measure: &Measure, service: usize| {
+        let values: Vec<_> =
+            experiment.stacks.iter().map(|stack| measure.estimate(stack, service)).collect();
+        let column = Column::of(measure, &values);
+        let best = best(measure, &values);
+        let is_best = move |value: &Option<Estimate>| value.is_some_and(|it| Some(it.mean) == best);
+        values
+            .iter()
+            .map(|value| (column.estimate(*value), if is_best(value) { "best" } else { "" }))
+            .collect()
+    };
+    html! {
+        (matrix(experiment, 0, cells))
+        p.note { "Mean over replications, ± half of the 95 % interval (Student's t). Bold: best of its column." }
+    }
+}
+
+/// Differences to the first stack; those clear of zero say whether they are for better or worse.
+pub(super) fn differences(experiment: &Experiment) -> Markup {
+    let cells = |measure: &Measure, service: usize| {
+        let values: Vec<_> = experiment
+            .stacks
+            .iter()
+            .map(|stack| measure.difference(experiment, stack, service))
+            .collect();
+        let column = Column::of(measure, &values);
+        values.iter().map(|value| (column.difference(*value), verdict(measure, *value))).collect()
+    };
+    html! {
+        (matrix(experiment, 1, cells))
+        p.note { "Taken replication by replication: both stacks met the same arrivals and the same luck, so what they share cancels. "
+            span.better { "Better" } " or " span.worse { "worse" } ": the 95 % interval leaves zero out." }
+    }
+}
+
+/// The best mean of a column, when there are two that differ.
+fn best(measure: &Measure, values: &[Option<Estimate>]) -> Option<f64> {
+    let means: Vec<_> = values.iter().flatten().map(|value| value.mean).collect();
+    let lowest = means.iter().copied().reduce(f64::min)?;
+    let highest = means.iter().copied().reduce(f64::max)?;
+    let best = if measure.better == Better::Lower { lowest } else { highest };
+    (lowest < highest).then_some(best)
+}
+
+fn verdict(measure: &Measure, value: Option<Estimate>) -> &'static str {
+    let Some(value) = value.filter(Estimate::is_clear_of_zero) else { return "" };
+    let is_better = (value.mean < 0.0) == (measure.better == Better::Lower);
+    if is_better { "better" } else { "worse" }
+}
+
+/// A table with a row a stack and service and a column a measure, from the stack `first` on.
+/// `cells` gives a measure's cells, one a stack, each with its class.
+fn matrix(
+    experiment: &Experiment,
+    first: usize,
+    cells: impl Fn(&Measure, usize) -> Vec<(String, &'static str)>,
+) -> Markup {
+    let services = experiment.services.len();
+    let columns: Vec<Vec<Vec<(String, &str)>>> = measure::ALL
+        .iter()
+        .map(|measure| (0..services).map(|service| cells(measure, service)).collect())
+        .collect();
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th.name { "stack" }
+                        @if services > 1 { th.name { "service" } }
+                        @for measure in &measure::ALL {
+                            th title=(measure.meaning) { (measure.title) br; small { (measure.unit) } }
+                        }
+                    }
+                }
+                tbody {
+                    @for (index, stack) in experiment.stacks.iter().enumerate().skip(first) {
+                        @for service in 0..services {
+                            tr.first[service == 0] {
+                                @if service == 0 {
+                                    th.name rowspan=(services) title=(stack.about) { (stack_name(index, &stack.name)) }
+                                }
+                                @if services > 1 { td.name { (experiment.services[service].name) } }
+                                @for (measure, column) in measure::ALL.iter().zip(&columns) {
+                                    @if service == 0 && measure.is_of_stack() {
+                                        (cell(&column[service][index], services))
+                                    } @else if !measure.is_of_stack() {
+                                        (cell(&column[service][index], 1))
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn cell((text, class): &(String, &str), rows: usize) -> Markup {
+    let (mean, interval) = text.split_once(" ±").unwrap_or((text, ""));
+    html! {
+        td class=(class) rowspan=(rows) {
+            (mean)
+            @if !interval.is_empty() { br; small { "±" (interval) } }
+        }
+    }
+}
+
+/// Node-hours and money by pool, means over replications.
+pub(super) fn pools(experiment: &Experiment) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th.name { "stack" } th.name { "pool" } th.name { "instance" }
+                        th { "billed" br; small { "node-h" } }
+                        th { "cost" br; small { "USD" } }
+                        th { "share" br; small { "%" } }
+                    }
+                }
+                tbody {
+                    @for (index, stack) in experiment.stacks.iter().enumerate() {
+                        @let pools = pools_of(stack);
+                        @let all: f64 = pools.iter().map(|pool| pool.usd).sum();
+                        @for (row, pool) in pools.iter().enumerate() {
+                            tr.first[row == 0] {
+                                @if row == 0 { th.name rowspan=(pools.len()) { (stack_name(index, &stack.name)) } }
+                                td.name { (pool.pool) }
+                                td.name { (pool.instance) }
+                                td { (number::fixed(pool.node_hours, 1)) }
+                                td { (number::fixed(pool.usd, 2)) }
+                                td { (number::fixed(100.0 * pool.usd / all.max(f64::MIN_POSITIVE), 1)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        p.note { "Mean over replications, for the length of a run." }
+    }
+}
+
+/// What a stack used of a pool, mean over replications.
+struct Pool<'a> {
+    pool: &'a str,
+    instance: &'a str,
+    node_hours: f64,
+    usd: f64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a handful of replications")]
+fn pools_of(stack: &StackOutcome) -> Vec<Pool<'_>> {
+    let runs = stack.runs.len().max(1) as f64;
+    let all = || stack.runs.iter().flat_map(|run| &run.cost.pools);
+    let names: BTreeSet<_> =
+        all().map(|pool| (pool.pool.as_str(), pool.instance.as_str())).collect();
+    let of = |(pool, instance)| {
+        let its = all().filter(|it| (it.pool.as_str(), it.instance.as_str()) == (pool, instance));
+        let (node_hours, usd) =
+            its.fold((0.0, 0.0), |sum, it| (sum.0 + it.node_hours / runs, sum.1 + it.usd / runs));
+        Pool { pool, instance, node_hours, usd }
+    };
+    names.into_iter().map(of).collect()
+}
+
+/// A row for each run and service, with its fingerprint.
+pub(super) fn replications(experiment: &Experiment) -> Markup {
+    let shown =
+        [measure::COST, measure::IN_TIME, measure::TTFT_P99, measure::TPOT_P99, measure::FAILED];
+    html! {
+        details {
+            summary { "Every run on its own" }
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th.name { "stack" } th { "run" }
+                            @if experiment.services.len() > 1 { th.name { "service" } }
+                            th { "requests" br; small { "arrived" } }
+                            @for measure in &shown { th { (measure.title) br; small { (measure.unit) } } }
+                            th.name { "fingerprint" }
+                        }
+                    }
+                    tbody {
+                        @for (index, stack) in experiment.stacks.iter().enumerate() {
+                            @for run in &stack.runs {
+                                @for (position, service) in run.services.iter().enumerate() {
+                                    tr {
+                                        td.name { (stack_name(index, &stack.name)) }
+                                        td { (run.run) }
+                                        @if experiment.services.len() > 1 { td.name { (service.name) } }
+                                        td { (number::count(service.requests.arrived)) }
+                                        @for measure in &shown {
+                                            td { (alone(measure, measure.in_run(run, position))) }
+                                        }
+                                        td.name { code { (run.fingerprint) } }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One run's figure in the form of its measure.
+fn alone(measure: &Measure, value: Option<f64>) -> String {
+    let estimate = value.and_then(|value| Estimate::of(&ByRun::from([(0, value)])));
+    Column::of(measure, &[estimate]).estimate(estimate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(mean: f64, half_width: f64) -> Option<Estimate> {
+        Some(Estimate { mean, half_width: Some(half_width) })
+    }
+
+    #[test]
+    fn a_clear_difference_is_better_or_worse_by_its_measure() {
+        assert_eq!(verdict(&measure::COST, estimate(-5.0, 1.0)), "better");
+        assert_eq!(verdict(&measure::COST, estimate(5.0, 1.0)), "worse");
+        assert_eq!(verdict(&measure::IN_TIME, estimate(5.0, 1.0)), "better");
+        assert_eq!(verdict(&measure::COST, estimate(5.0, 6.0)), "");
+    }
+
+    #[test]
+    fn of_equals_none_is_best() {
+        let values = [estimate(1.0, 0.0), estimate(1.0, 0.0)];
+        assert_eq!(best(&measure::COST, &values), None);
+        let values = [estimate(1.0, 0.0), None, estimate(2.0, 0.0)];
+        assert_eq!(best(&measure::COST, &values), Some(1.0));
+        assert_eq!(best(&measure::IN_TIME, &values), Some(2.0));
+    }
+}
