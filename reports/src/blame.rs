@@ -16,7 +16,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     is_of_service: true,
     height: |experiment| {
         let bands = experiment.stacks.len().div_ceil(COLUMNS);
-        canvas::HEAD + i32::try_from(bands).unwrap_or(1) * BAND
+        i32::try_from(bands).unwrap_or(1) * BAND
     },
     paint,
 };

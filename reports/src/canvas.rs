@@ -12,15 +12,17 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use resvg::{tiny_skia, usvg};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, OnceLock};
 
 /// Units of the drawing to a pixel of the page.
 const SCALE: i32 = 2;
 /// Width of every figure, in pixels of the page.
 pub(crate) const WIDTH: i32 = 1100;
 
-/// Room for a figure's title and for its edges above and below, in pixels.
-pub(crate) const HEAD: i32 = 26 + 12;
+/// Room for a figure's title, in pixels.
+const TITLE: i32 = 26;
+/// Room around a figure, in pixels.
+const EDGE: i32 = 6;
 
 /// Behind everything. The page's style sheet knows these five by value, and changes them in the dark.
 pub(crate) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
@@ -67,15 +69,25 @@ pub(crate) const fn px(pixels: i32) -> i32 {
     pixels * SCALE
 }
 
-/// Draws a figure of a height in pixels, and gives its SVG.
-pub(crate) fn draw(height: i32, paint: impl FnOnce(&Area<'_>) -> Drawn) -> Drawn<String> {
+/// Draws a figure whose content has a height in pixels, under a title if it has one, and gives its
+/// SVG.
+pub(crate) fn draw(
+    heading: Option<&str>,
+    height: i32,
+    paint: impl FnOnce(&Area<'_>) -> Drawn,
+) -> Drawn<String> {
     register_fonts();
     let mut svg = String::new();
     {
+        let height = height + 2 * EDGE + if heading.is_some() { TITLE } else { 0 };
         let size = (px(WIDTH).unsigned_abs(), px(height).unsigned_abs());
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         area.fill(&PAPER)?;
-        paint(&area.margin(px(6), px(6), px(8), px(8)))?;
+        let inside = area.margin(px(EDGE), px(EDGE), px(EDGE), px(EDGE));
+        match heading {
+            Some(heading) => paint(&title(&inside, heading)?)?,
+            None => paint(&inside)?,
+        }
         area.present()?;
     }
     Ok(svg)
@@ -90,14 +102,24 @@ fn register_fonts() {
     });
 }
 
+/// The one font that PNGs are set in: no font of the machine takes part, so all give the same bytes.
+fn fonts() -> Arc<usvg::fontdb::Database> {
+    static FONTS: OnceLock<Arc<usvg::fontdb::Database>> = OnceLock::new();
+    let load = || {
+        let mut fonts = usvg::fontdb::Database::new();
+        fonts.load_font_data(UBUNTU_LIGHT.to_vec());
+        let family = fonts.faces().flat_map(|face| &face.families).next();
+        let family = family.map(|(name, _)| name.clone());
+        fonts.set_sans_serif_family(family.unwrap_or_default());
+        Arc::new(fonts)
+    };
+    FONTS.get_or_init(load).clone()
+}
+
 /// A PNG of an SVG that [`draw`] gave, at twice the page's size.
 pub(crate) fn rasterise(name: &str, svg: &str) -> Result<Vec<u8>, ReportError> {
     let fault = |problem: String| ReportError::Figure { figure: name.to_owned(), problem };
-    let mut fonts = usvg::fontdb::Database::new();
-    fonts.load_font_data(UBUNTU_LIGHT.to_vec());
-    let family = fonts.faces().flat_map(|face| &face.families).next().map(|(name, _)| name.clone());
-    fonts.set_sans_serif_family(family.unwrap_or_default());
-    let options = usvg::Options { fontdb: Arc::new(fonts), ..usvg::Options::default() };
+    let options = usvg::Options { fontdb: fonts(), ..usvg::Options::default() };
     let tree = usvg::Tree::from_str(svg, &options).map_err(|error| fault(error.to_string()))?;
     let size = tree.size().to_int_size();
     let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height())
@@ -140,11 +162,11 @@ pub(crate) fn fitted(area: &Area<'_>, text: &str, pixels: i32, room: i32) -> Dra
 }
 
 /// The figure's title, top left; gives what is left below it.
-pub(crate) fn title<'a>(area: &Area<'a>, text: &str) -> Drawn<Area<'a>> {
+fn title<'a>(area: &Area<'a>, text: &str) -> Drawn<Area<'a>> {
     let room = area.dim_in_pixel().0.cast_signed();
     let text = fitted(area, text, 15, room)?;
     area.draw(&Text::new(text, (0, px(2)), type_of(15, INK)))?;
-    let (_, below) = area.split_vertically(px(26));
+    let (_, below) = area.split_vertically(px(TITLE));
     Ok(below)
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct FigureKind {
     pub(crate) caption: &'static str,
     /// Whether there is one for each service.
     pub(crate) is_of_service: bool,
-    /// Its height in pixels.
+    /// Its height without a title, in pixels.
     pub(crate) height: fn(&Experiment) -> i32,
     /// Draws it, for the service of an index.
     pub(crate) paint: fn(&Area<'_>, &Experiment, usize) -> Drawn,
@@ -28,8 +28,10 @@ pub(crate) struct Figure {
     pub(crate) title: String,
     /// How to read it.
     pub(crate) caption: &'static str,
-    /// The drawing.
+    /// The drawing under its title, as a file of its own.
     pub(crate) svg: String,
+    /// The drawing alone, for a page that has a heading above it.
+    pub(crate) bare: String,
 }
 
 impl Figure {
@@ -56,12 +58,14 @@ fn draw(kind: &FigureKind, experiment: &Experiment, service: usize) -> Result<Fi
     } else {
         (kind.name.to_owned(), kind.title.to_owned())
     };
-    let svg = canvas::draw((kind.height)(experiment), |area| {
-        let below = canvas::title(area, &title)?;
-        (kind.paint)(&below, experiment, service)
-    })
-    .map_err(|error| ReportError::Figure { figure: name.clone(), problem: error.to_string() })?;
-    Ok(Figure { name, title, caption: kind.caption, svg })
+    let paint = |heading: Option<&str>| {
+        canvas::draw(heading, (kind.height)(experiment), |area| {
+            (kind.paint)(area, experiment, service)
+        })
+        .map_err(|error| ReportError::Figure { figure: name.clone(), problem: error.to_string() })
+    };
+    let (svg, bare) = (paint(Some(&title))?, paint(None)?);
+    Ok(Figure { name, title, caption: kind.caption, svg, bare })
 }
 
 /// A name without what a file's name should not hold.

@@ -16,7 +16,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     caption: "Further left is faster. Read it at 99 % for the p99. The dashed line is the limit of the SLO: a curve that crosses it at 99 % keeps it for all but one in a hundred of the completed requests. \
               All replications together; requests that failed are not in it.",
     is_of_service: true,
-    height: |_| 420,
+    height: |_| 390,
     paint,
 };
 

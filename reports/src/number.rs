@@ -19,6 +19,11 @@ impl Column {
         Self { decimals: decimals(largest, 4).min(measure.decimals) }
     }
 
+    /// `1,893`: a number in the column's form.
+    pub(crate) fn number(&self, value: f64) -> String {
+        fixed(value, self.decimals)
+    }
+
     /// `1,893 ±12`; without the interval when there is none.
     pub(crate) fn estimate(&self, value: Option<Estimate>) -> String {
         self.with_interval(value, |mean| fixed(mean, self.decimals))

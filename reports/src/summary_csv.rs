@@ -6,7 +6,7 @@ use sim_core::outcome::{Experiment, RunSummary, ServiceSummary};
 type Column = (&'static str, fn(&RunSummary, &ServiceSummary) -> String);
 
 /// The columns, in order. Those of the fleet repeat in each service's row.
-const COLUMNS: [Column; 56] = [
+const COLUMNS: [Column; 63] = [
     ("stack", |run, _| run.stack.clone()),
     ("seed", |run, _| run.seed.to_string()),
     ("run", |run, _| run.run.to_string()),
@@ -28,17 +28,23 @@ const COLUMNS: [Column; 56] = [
     ("ttft_mean_ms", |_, service| service.ttft.mean_ms.to_string()),
     ("ttft_p50_ms", |_, service| service.ttft.p50_ms.to_string()),
     ("ttft_p90_ms", |_, service| service.ttft.p90_ms.to_string()),
+    ("ttft_p95_ms", |_, service| service.ttft.p95_ms.to_string()),
     ("ttft_p99_ms", |_, service| service.ttft.p99_ms.to_string()),
+    ("ttft_p999_ms", |_, service| service.ttft.p999_ms.to_string()),
     ("ttft_max_ms", |_, service| service.ttft.max_ms.to_string()),
     ("tpot_mean_ms", |_, service| service.tpot.mean_ms.to_string()),
     ("tpot_p50_ms", |_, service| service.tpot.p50_ms.to_string()),
     ("tpot_p90_ms", |_, service| service.tpot.p90_ms.to_string()),
+    ("tpot_p95_ms", |_, service| service.tpot.p95_ms.to_string()),
     ("tpot_p99_ms", |_, service| service.tpot.p99_ms.to_string()),
+    ("tpot_p999_ms", |_, service| service.tpot.p999_ms.to_string()),
     ("tpot_max_ms", |_, service| service.tpot.max_ms.to_string()),
     ("e2e_mean_ms", |_, service| service.e2e.mean_ms.to_string()),
     ("e2e_p50_ms", |_, service| service.e2e.p50_ms.to_string()),
     ("e2e_p90_ms", |_, service| service.e2e.p90_ms.to_string()),
+    ("e2e_p95_ms", |_, service| service.e2e.p95_ms.to_string()),
     ("e2e_p99_ms", |_, service| service.e2e.p99_ms.to_string()),
+    ("e2e_p999_ms", |_, service| service.e2e.p999_ms.to_string()),
     ("e2e_max_ms", |_, service| service.e2e.max_ms.to_string()),
     ("prompt_tokens", |_, service| service.tokens.prompt.to_string()),
     ("output_tokens", |_, service| service.tokens.output.to_string()),
@@ -63,6 +69,7 @@ const COLUMNS: [Column; 56] = [
     ("nodes_peak", |run, _| run.fleet.nodes_peak.to_string()),
     ("nodes_launched", |run, _| run.fleet.launched.to_string()),
     ("node_launch_failures", |run, _| run.fleet.launch_failures.to_string()),
+    ("nodes_reclaimed", |run, _| run.fleet.reclaimed.to_string()),
     ("events", |run, _| run.events.to_string()),
     ("fingerprint", |run, _| run.fingerprint.clone()),
 ];

@@ -17,7 +17,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     is_of_service: true,
     height: |experiment| {
         let stacks = i32::try_from(experiment.stacks.len()).unwrap_or(1);
-        canvas::HEAD + LEGEND + DEMAND + stacks * STACK + CLOCK
+        LEGEND + DEMAND + stacks * STACK + CLOCK
     },
     paint,
 };

@@ -15,12 +15,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     caption: "Mean over replications. Useful time served requests; everything right of it was paid for and did not.",
     is_of_service: false,
     height: |experiment| {
-        canvas::HEAD
-            + 26
-            + ROW * i32::try_from(experiment.stacks.len()).unwrap_or(1)
-            + 8
-            + MARGINS.below
-            + 4
+        26 + ROW * i32::try_from(experiment.stacks.len()).unwrap_or(1) + 8 + MARGINS.below + 4
     },
     paint,
 };

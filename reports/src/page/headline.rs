@@ -34,22 +34,41 @@ pub(super) fn sentence(experiment: &Experiment) -> String {
     };
     if let [only] = standings.as_slice() {
         return format!(
-            "{} keeps {} in time at {}.",
+            "{} keeps {} {} in time at {}.",
             only.name,
-            what(experiment, only.in_time),
+            percent(only.in_time),
+            whose(experiment),
             cost(only.cost)
         );
     }
-    let mut sentences = vec![format!(
-        "{} is the cheapest of {} stacks that keeps {target} % in time: {} at {}.",
-        winner.name,
-        standings.len(),
-        what(experiment, winner.in_time),
-        cost(winner.cost)
-    )];
+    let mut sentences = vec![winning(experiment, &standings, winner, target)];
     sentences.extend(against_baseline(&standings, winner));
     sentences.extend(cheaper(&standings, winner, target));
     sentences.join(" ")
+}
+
+/// How many keep the target, and which of them costs least.
+fn winning(
+    experiment: &Experiment,
+    standings: &[Standing<'_>],
+    winner: &Standing<'_>,
+    target: f64,
+) -> String {
+    let keep = standings.iter().filter(|standing| standing.in_time >= target).count();
+    let all = standings.len();
+    let (name, whose) = (winner.name, whose(experiment));
+    let price = format!("{} at {}", percent(winner.in_time), cost(winner.cost));
+    match keep {
+        1 => format!("Of {all} stacks only {name} keeps {target} % {whose} in time: {price}."),
+        keep if keep == all => {
+            format!(
+                "All {all} stacks keep {target} % {whose} in time; {name} is the cheapest: {price}."
+            )
+        }
+        keep => format!(
+            "{keep} of {all} stacks keep {target} % {whose} in time; {name} is the cheapest of them: {price}."
+        ),
+    }
 }
 
 /// A stack's cost, and its share in time: with several services, that of the worst served.
@@ -111,13 +130,8 @@ fn cheaper(standings: &[Standing<'_>], winner: &Standing<'_>, target: f64) -> Op
     ))
 }
 
-fn what(experiment: &Experiment, in_time: f64) -> String {
-    let whose = if experiment.services.len() > 1 {
-        "of the worst-served service's requests"
-    } else {
-        "of requests"
-    };
-    format!("{} {whose}", percent(in_time))
+fn whose(experiment: &Experiment) -> &'static str {
+    if experiment.services.len() > 1 { "of every service's requests" } else { "of requests" }
 }
 
 fn percent(value: f64) -> String {
@@ -161,7 +175,7 @@ mod tests {
                 ("hpa", 150.0, Some(99.0)),
                 ("queue", 90.0, Some(70.0)),
             ],
-            "hpa is the cheapest of 4 stacks that keeps 99 % in time: 99.00 % of requests at 150 USD a day. \
+            "2 of 4 stacks keep 99 % of requests in time; hpa is the cheapest of them: 99.00 % at 150 USD a day. \
              That is 50 % more than lean, which keeps 80.0 %. queue costs less, 90.00 USD a day, and keeps 70.0 %.",
         );
     }
@@ -170,7 +184,16 @@ mod tests {
     fn the_first_of_equals_wins() {
         check(
             &[("one", 100.0, Some(96.0)), ("two", 100.0, Some(96.0))],
-            "one is the cheapest of 2 stacks that keeps 95 % in time: 96.0 % of requests at 100 USD a day.",
+            "All 2 stacks keep 95 % of requests in time; one is the cheapest: 96.0 % at 100 USD a day.",
+        );
+    }
+
+    #[test]
+    fn one_that_stands_alone_is_named_alone() {
+        check(
+            &[("one", 100.0, Some(96.0)), ("two", 200.0, Some(99.5))],
+            "Of 2 stacks only two keeps 99 % of requests in time: 99.50 % at 200 USD a day. \
+             That is 100 % more than one, which keeps 96.0 %.",
         );
     }
 

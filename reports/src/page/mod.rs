@@ -105,8 +105,9 @@ fn stacks_and_runs(experiment: &Experiment) -> String {
 fn figure_section(figure: &Figure) -> Markup {
     html! {
         section #(figure.name) {
+            h2 { (figure.title) }
             figure role="img" aria-label=(figure.title) {
-                (PreEscaped(&figure.svg))
+                (PreEscaped(&figure.bare))
                 figcaption { (figure.caption) }
             }
         }

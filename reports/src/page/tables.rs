@@ -20,12 +20,12 @@ pub(super) fn comparison(experiment: &Experiment) -> Markup {
         let values: Vec<_> =
             experiment.stacks.iter().map(|stack| measure.estimate(stack, service)).collect();
         let column = Column::of(measure, &values);
-        let best = best(measure, &values);
-        let is_best = move |value: &Option<Estimate>| value.is_some_and(|it| Some(it.mean) == best);
-        values
-            .iter()
-            .map(|value| (column.estimate(*value), if is_best(value) { "best" } else { "" }))
-            .collect()
+        let best = best(measure, &values).map(|best| column.number(best));
+        let class = |value: &Option<Estimate>| {
+            let shown = value.map(|value| column.number(value.mean));
+            if shown.is_some() && shown == best { "best" } else { "" }
+        };
+        values.iter().map(|value| (column.estimate(*value), class(value))).collect()
     };
     html! {
         (matrix(experiment, 0, cells))

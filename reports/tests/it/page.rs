@@ -1,17 +1,104 @@
-//! What the page promises: one file, no network, everything visible.
+//! What the page and the figures promise: one file, no network, no broken number, whatever the
+//! outcome.
 
 use crate::fixture;
 use reports::write_run_folder;
+use sim_core::outcome::Experiment;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-#[test]
-fn the_page_is_one_file_below_three_megabytes_that_asks_no_other() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample");
-    write_run_folder(&folder, &fixture::day(), "name = \"chat-day\"\n").expect("written");
+/// Writes a run folder that stays, to be looked at, and checks its page and figures.
+#[track_caller]
+fn check(name: &str, experiment: &Experiment) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    write_run_folder(&folder, experiment, "name = \"chat-day\"\n").expect("written");
     let page = fs::read_to_string(folder.join("report.html")).expect("a page");
     assert!(page.len() < 3_000_000, "{} bytes", page.len());
     for outside in ["src=", "href=\"http", "url(", "@import", "fetch("] {
         assert!(!page.contains(outside), "the page asks for something: {outside}");
     }
+    for path in figures(&folder) {
+        let bytes = fs::read(&path).expect("a figure");
+        let Ok(svg) = String::from_utf8(bytes) else { continue };
+        for broken in ["NaN", "inf", "2147483647", "-2147483648"] {
+            assert!(!svg.contains(broken), "{}: {broken}", path.display());
+        }
+    }
+}
+
+fn figures(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder.join("figures")).expect("figures");
+    entries.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+#[test]
+fn a_day_of_four_stacks() {
+    check("day", &fixture::day());
+}
+
+#[test]
+fn two_services_have_figures_of_their_own() {
+    check("two-services", &fixture::experiment(4, 5, 2));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-services");
+    let names =
+        figures(&folder).into_iter().filter_map(|path| path.file_name().map(ToOwned::to_owned));
+    let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.retain(|name| name.ends_with(".svg"));
+    names.sort();
+    insta::assert_snapshot!(names.join("\n"));
+}
+
+#[test]
+fn one_stack_flown_once() {
+    check("alone", &fixture::experiment(1, 1, 1));
+}
+
+#[test]
+fn a_day_without_requests() {
+    let mut experiment = fixture::experiment(2, 2, 1);
+    for stack in &mut experiment.stacks {
+        stack.curves = vec![sim_core::outcome::LatencyCurves::default()];
+        stack.timeline.clear();
+        stack.decisions.clear();
+        for run in &mut stack.runs {
+            run.services = vec![fixture::service()];
+            run.gpu = sim_core::outcome::GpuHours::default();
+            run.cost = sim_core::outcome::Cost::default();
+        }
+    }
+    check("nothing", &experiment);
+}
+
+#[test]
+fn nine_stacks_with_long_names_that_keep_equally_much() {
+    let mut experiment = fixture::experiment(1, 3, 1);
+    let like = experiment.stacks.remove(0);
+    for number in 0..9 {
+        let mut stack = like.clone();
+        stack.name =
+            format!("horizontal-pod-autoscaler-on-concurrency-<warm-pool-of-{number}>-&-more");
+        for decision in &mut stack.decisions {
+            decision.stack.clone_from(&stack.name);
+        }
+        experiment.stacks.push(stack);
+    }
+    check("nine", &experiment);
+}
+
+#[test]
+fn a_week_of_one_minute_bins_and_thousands_of_decisions_stays_small() {
+    let mut experiment = fixture::day();
+    experiment.horizon = contract::Micros(7 * experiment.horizon.0);
+    experiment.bin = contract::Micros::from_mins(1);
+    for stack in &mut experiment.stacks {
+        let (rows, decisions) = (stack.timeline.clone(), stack.decisions.clone());
+        stack.timeline = (0..7 * 1440)
+            .map(|minute: u64| {
+                let at = contract::Instant(minute * 60_000_000);
+                sim_core::outcome::TimelineRow { at, ..rows[(minute / 5 % 288) as usize] }
+            })
+            .collect();
+        stack.decisions = decisions.iter().cycle().take(20_000).cloned().collect();
+    }
+    check("week", &experiment);
 }
