@@ -11,6 +11,7 @@ use sim_core::outcome::{Cause, Experiment, StackOutcome};
 pub(crate) const FIGURE: FigureKind = FigureKind {
     name: "blame",
     title: "What late and failed requests waited for",
+    link: "blame",
     caption: "Bars: waiting, summed over all late and failed requests of a run, mean over replications; the wait of each request is split among its causes without remainder. \
               In brackets: requests for which that cause was the largest part.",
     is_of_service: true,

@@ -10,6 +10,8 @@ pub(crate) struct FigureKind {
     pub(crate) name: &'static str,
     /// What it shows, in a few words.
     pub(crate) title: &'static str,
+    /// What links to it are called.
+    pub(crate) link: &'static str,
     /// How to read it, in a sentence or two.
     pub(crate) caption: &'static str,
     /// Whether there is one for each service.
@@ -26,6 +28,8 @@ pub(crate) struct Figure {
     pub(crate) name: String,
     /// Its heading, with the service where there are several.
     pub(crate) title: String,
+    /// What links to it are called; one figure of a kind is linked to.
+    pub(crate) link: Option<&'static str>,
     /// How to read it.
     pub(crate) caption: &'static str,
     /// The drawing under its title, as a file of its own.
@@ -65,7 +69,8 @@ fn draw(kind: &FigureKind, experiment: &Experiment, service: usize) -> Result<Fi
         .map_err(|error| ReportError::Figure { figure: name.clone(), problem: error.to_string() })
     };
     let (svg, bare) = (paint(Some(&title))?, paint(None)?);
-    Ok(Figure { name, title, caption: kind.caption, svg, bare })
+    let link = (service == 0).then_some(kind.link);
+    Ok(Figure { name, title, link, caption: kind.caption, svg, bare })
 }
 
 /// A name without what a file's name should not hold.

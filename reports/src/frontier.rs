@@ -13,6 +13,7 @@ use sim_core::outcome::Experiment;
 pub(crate) const FIGURE: FigureKind = FigureKind {
     name: "frontier",
     title: "Cost against requests in time",
+    link: "cost and promise",
     caption: "Up is better, left is cheaper; bars are 95 % intervals over replications. The dashed line joins the stacks that no other beats on both. \
               The vertical axis counts nines: each step from 90 to 99 to 99.9 % misses a tenth as many.",
     is_of_service: true,
@@ -89,16 +90,15 @@ fn draw_frontier(panel: &mut Panel<'_, '_>, points: &[Point<'_>]) -> Drawn {
     Ok(())
 }
 
-fn draw_point(area: &Area<'_>, point: &Point<'_>, spot: impl Fn(f64, f64) -> (i32, i32)) -> Drawn {
-    let (cost, in_time) = (point.cost, point.in_time);
-    let bars = [
-        [spot(cost.interval().0, in_time.mean), spot(cost.interval().1, in_time.mean)],
-        [spot(cost.mean, in_time.interval().0), spot(cost.mean, in_time.interval().1)],
-    ];
-    for ends in bars {
+fn draw_point(
+    area: &Area<'_>,
+    point: &Point<'_>,
+    spot: impl Fn(f64, f64) -> (i32, i32) + Copy,
+) -> Drawn {
+    for ends in bars(point, spot) {
         area.draw(&PathElement::new(ends, point.colour.stroke_width(px(2).unsigned_abs())))?;
     }
-    let (x, y) = spot(cost.mean, in_time.mean);
+    let (x, y) = spot(point.cost.mean, point.in_time.mean);
     let fill = point.colour.filled();
     let r = px(7);
     // Shapes tell the stacks apart where colours do not.
@@ -115,21 +115,25 @@ fn draw_point(area: &Area<'_>, point: &Point<'_>, spot: impl Fn(f64, f64) -> (i3
     Ok(())
 }
 
-/// Names stand right of their points, or left, above or below where that is taken.
+/// The ends of a point's two intervals.
+fn bars(point: &Point<'_>, spot: impl Fn(f64, f64) -> (i32, i32)) -> [[(i32, i32); 2]; 2] {
+    let (cost, in_time) = (point.cost, point.in_time);
+    [
+        [spot(cost.interval().0, in_time.mean), spot(cost.interval().1, in_time.mean)],
+        [spot(cost.mean, in_time.interval().0), spot(cost.mean, in_time.interval().1)],
+    ]
+}
+
+/// Names stand beside their points, above or below where that is taken.
 fn name_points(
     area: &Area<'_>,
     points: &[Point<'_>],
     spot: impl Fn(f64, f64) -> (i32, i32) + Copy,
 ) -> Drawn {
     let at: Vec<_> = points.iter().map(|it| spot(it.cost.mean, it.in_time.mean)).collect();
-    let around = |(x, y): (i32, i32)| Frame {
-        left: x - px(9),
-        right: x + px(9),
-        top: y - px(9),
-        bottom: y + px(9),
-    };
-    let mut taken: Vec<Frame> = at.iter().copied().map(around).collect();
+    let mut taken: Vec<_> = at.iter().map(|place| Frame::around(*place, px(9))).collect();
     taken.extend(line_frames(points, spot));
+    taken.extend(points.iter().flat_map(|point| bars(point, spot)).map(Frame::around_bar));
     let (width, height) = area.dim_in_pixel();
     let whole = Frame {
         left: px(MARGINS.left),
@@ -140,10 +144,11 @@ fn name_points(
     for (point, place) in points.iter().zip(&at) {
         let text = canvas::fitted(area, point.name, 13, px(300))?;
         let length = canvas::width_of(area, &text, 13)?;
-        let frames = Frame::beside(*place, length);
         let is_free =
-            |frame: &&Frame| whole.holds(frame) && taken.iter().all(|other| !other.meets(frame));
-        let frame = *frames.iter().find(is_free).unwrap_or(&frames[0]);
+            |frame: &Frame| whole.holds(frame) && taken.iter().all(|other| !other.meets(frame));
+        let free = Frame::beside(*place, length).find(is_free);
+        // With no place left, the point's shape and colour must do.
+        let Some(frame) = free else { continue };
         let middle = i32::midpoint(frame.top, frame.bottom);
         let style = type_at(13, canvas::INK, HPos::Left, VPos::Center);
         area.draw(&Text::new(text, (frame.left, middle), style))?;
@@ -161,8 +166,7 @@ fn line_frames(points: &[Point<'_>], spot: impl Fn(f64, f64) -> (i32, i32)) -> V
     let legs =
         corners.windows(2).flat_map(|leg| (0..=PARTS).map(move |part| (leg[0], leg[1], part)));
     legs.map(|(from, to, part)| {
-        let (x, y) = (between(from.0, to.0, part), between(from.1, to.1, part));
-        Frame { left: x - px(2), right: x + px(2), top: y - px(2), bottom: y + px(2) }
+        Frame::around((between(from.0, to.0, part), between(from.1, to.1, part)), px(2))
     })
     .collect()
 }
@@ -177,25 +181,29 @@ struct Frame {
 }
 
 impl Frame {
-    /// Places for a name of a length beside a point, the best first.
-    fn beside((x, y): (i32, i32), length: i32) -> [Self; 8] {
-        let (gap, half) = (px(13), px(9));
-        let lefts = [
-            (x + gap, y),
-            (x + gap, y - 2 * half),
-            (x + gap, y + 2 * half),
-            (x - gap - length, y),
-            (x - gap - length, y - 2 * half),
-            (x - gap - length, y + 2 * half),
-            (x - length / 2, y - 3 * half),
-            (x - length / 2, y + 3 * half),
-        ];
-        lefts.map(|(left, middle)| Self {
-            left,
-            right: left + length,
-            top: middle - half,
-            bottom: middle + half,
-        })
+    /// Places for a name of a length beside a point, the nearest first.
+    fn beside((x, y): (i32, i32), length: i32) -> impl Iterator<Item = Self> {
+        const ROW: i32 = px(18);
+        let lefts = [x + px(13), x - px(13) - length];
+        let rows = (0..).flat_map(|row| [-row, row]).take(24);
+        rows.flat_map(move |row| lefts.map(|left| (left, y + row * ROW))).map(
+            move |(left, middle)| Self {
+                left,
+                right: left + length,
+                top: middle - ROW / 2,
+                bottom: middle + ROW / 2,
+            },
+        )
+    }
+
+    /// A square around a point.
+    fn around((x, y): (i32, i32), half: i32) -> Self {
+        Self { left: x - half, right: x + half, top: y - half, bottom: y + half }
+    }
+
+    /// What an interval's bar takes up, from its left or lower end to the other.
+    fn around_bar([from, to]: [(i32, i32); 2]) -> Self {
+        Self { left: from.0 - 2, right: to.0 + 2, top: to.1 - 2, bottom: from.1 + 2 }
     }
 
     fn meets(&self, other: &Self) -> bool {

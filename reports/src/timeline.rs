@@ -12,6 +12,7 @@ use sim_core::outcome::{Experiment, StackOutcome};
 pub(crate) const FIGURE: FigureKind = FigureKind {
     name: "timeline",
     title: "The first replication, moment by moment",
+    link: "timeline",
     caption: "All stacks meet the same arrivals. Replicas wanted but not ready are what a spin-up costs; replicas ready above the need are what being late is avoided with. \
               Replica axes are the same for all stacks; the queue's axis is logarithmic.",
     is_of_service: true,

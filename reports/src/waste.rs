@@ -12,6 +12,7 @@ use sim_core::outcome::{Experiment, GpuHours, StackOutcome};
 pub(crate) const FIGURE: FigureKind = FigureKind {
     name: "waste",
     title: "Billed GPU time by use",
+    link: "GPU time",
     caption: "Mean over replications. Useful time served requests; everything right of it was paid for and did not.",
     is_of_service: false,
     height: |experiment| {

@@ -29,7 +29,7 @@ pub(crate) fn write(experiment: &Experiment, scenario_toml: &str, figures: &[Fig
                 style { (PreEscaped(colours(experiment))) (PreEscaped(STYLE)) }
             }
             body {
-                (head(experiment))
+                (head(experiment, figures))
                 main {
                     section #comparison {
                         h2 { "Comparison" }
@@ -55,17 +55,13 @@ pub(crate) fn write(experiment: &Experiment, scenario_toml: &str, figures: &[Fig
     .into_string()
 }
 
-fn head(experiment: &Experiment) -> Markup {
-    let links = [
-        ("comparison", "comparison"),
-        ("timeline", "timeline"),
-        ("latency", "latency"),
-        ("waste", "GPU time"),
-        ("blame", "blame"),
+fn head(experiment: &Experiment, figures: &[Figure]) -> Markup {
+    let figures = figures.iter().filter_map(|it| Some((it.name.as_str(), it.link?)));
+    let links = std::iter::once(("comparison", "comparison")).chain(figures).chain([
         ("decisions", "decisions"),
         ("repeat", "repeat"),
         ("glossary", "words"),
-    ];
+    ]);
     html! {
         header {
             p.project { "windtunnel" }
