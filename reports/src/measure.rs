@@ -146,6 +146,11 @@ impl Measure {
         matches!(self.source, Source::Stack(_))
     }
 
+    /// The unit of its differences: shares differ by percentage points.
+    pub(crate) fn difference_unit(&self) -> &'static str {
+        if self.unit == "%" { "points" } else { self.unit }
+    }
+
     /// The figure in one run.
     pub(crate) fn in_run(&self, run: &RunSummary, service: usize) -> Option<f64> {
         let value = match self.source {

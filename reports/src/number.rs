@@ -96,7 +96,7 @@ fn decimals(value: f64, digits: i32) -> usize {
 fn with_commas(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -109,17 +109,17 @@ mod tests {
     use super::*;
     use crate::measure::{COST, TTFT_P99};
 
-    fn estimate(mean: f64, half_width: Option<f64>) -> Option<Estimate> {
-        Some(Estimate { mean, half_width })
+    fn estimate(mean: f64, half_width: Option<f64>) -> Estimate {
+        Estimate { mean, half_width }
     }
 
     #[test]
     fn a_column_shows_four_digits_of_its_largest() {
-        let values = [estimate(1893.4, Some(12.2)), estimate(99.96, Some(0.4)), None];
+        let values = [Some(estimate(1893.4, Some(12.2))), Some(estimate(99.96, Some(0.4))), None];
         let column = Column::of(&COST, &values);
         let texts = values.map(|value| column.estimate(value));
         assert_eq!(texts, ["1,893 ±12", "100 ±0", "–"]);
-        let small = [estimate(18.934, None)];
+        let small = [Some(estimate(18.934, None))];
         assert_eq!(Column::of(&COST, &small).estimate(small[0]), "18.93");
         assert_eq!(Column::of(&TTFT_P99, &small).estimate(small[0]), "19");
     }
@@ -127,9 +127,9 @@ mod tests {
     #[test]
     fn a_difference_shows_its_sign_and_zero_has_none() {
         let column = Column { decimals: 1 };
-        assert_eq!(column.difference(estimate(1234.56, Some(7.0))), "+1,234.6 ±7.0");
-        assert_eq!(column.difference(estimate(-3.0, None)), "-3.0");
-        assert_eq!(column.difference(estimate(-0.04, None)), "0.0");
+        assert_eq!(column.difference(Some(estimate(1234.56, Some(7.0)))), "+1,234.6 ±7.0");
+        assert_eq!(column.difference(Some(estimate(-3.0, None))), "-3.0");
+        assert_eq!(column.difference(Some(estimate(-0.04, None))), "0.0");
     }
 
     #[test]

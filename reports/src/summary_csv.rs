@@ -6,7 +6,7 @@ use sim_core::outcome::{Experiment, RunSummary, ServiceSummary};
 type Column = (&'static str, fn(&RunSummary, &ServiceSummary) -> String);
 
 /// The columns, in order. Those of the fleet repeat in each service's row.
-const COLUMNS: [Column; 63] = [
+const COLUMNS: [Column; 65] = [
     ("stack", |run, _| run.stack.clone()),
     ("seed", |run, _| run.seed.to_string()),
     ("run", |run, _| run.run.to_string()),
@@ -54,6 +54,8 @@ const COLUMNS: [Column; 63] = [
     ("created_replicas", |_, service| service.replicas.created.to_string()),
     ("replica_start_mean_s", |_, service| service.replicas.start_mean_s.to_string()),
     ("replica_start_max_s", |_, service| service.replicas.start_max_s.to_string()),
+    ("inside_requests_mean", |_, service| service.little.inside_mean.to_string()),
+    ("rate_times_time_requests", |_, service| service.little.rate_times_time.to_string()),
     ("cost_usd", |run, _| run.cost.usd.to_string()),
     ("cost_usd_per_day", |run, _| run.cost.usd_per_day.to_string()),
     ("cost_usd_per_million_tokens", |run, _| {

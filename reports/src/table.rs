@@ -47,12 +47,7 @@ fn differences_heading(experiment: &Experiment) -> String {
 
 fn means(experiment: &Experiment) -> String {
     let stacks: Vec<_> = experiment.stacks.iter().collect();
-    rows(
-        experiment,
-        &stacks,
-        |measure, stack, service| measure.estimate(stack, service),
-        |column, value| column.estimate(value),
-    )
+    rows(experiment, &stacks, |measure| measure.unit, Measure::estimate, Column::estimate)
 }
 
 fn differences(experiment: &Experiment) -> String {
@@ -60,6 +55,7 @@ fn differences(experiment: &Experiment) -> String {
     rows(
         experiment,
         &stacks,
+        Measure::difference_unit,
         |measure, stack, service| measure.difference(experiment, stack, service),
         |column, value| {
             let mark = if value.is_some_and(|value| value.is_clear_of_zero()) { "*" } else { "" };
@@ -73,6 +69,7 @@ fn differences(experiment: &Experiment) -> String {
 fn rows(
     experiment: &Experiment,
     stacks: &[&StackOutcome],
+    unit: fn(&Measure) -> &'static str,
     estimate: impl Fn(&Measure, &StackOutcome, usize) -> Option<Estimate>,
     text: impl Fn(&Column, Option<Estimate>) -> String,
 ) -> String {
@@ -101,7 +98,7 @@ fn rows(
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH)
         .force_no_tty()
-        .set_header(header(experiment))
+        .set_header(header(experiment, unit))
         .add_rows(lines);
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
@@ -118,13 +115,13 @@ fn names(experiment: &Experiment, stack: &StackOutcome, service: usize) -> Vec<C
     cells
 }
 
-fn header(experiment: &Experiment) -> Vec<Cell> {
+fn header(experiment: &Experiment, unit: fn(&Measure) -> &'static str) -> Vec<Cell> {
     let mut cells = vec![Cell::new("stack")];
     if experiment.services.len() > 1 {
         cells.push(Cell::new("service"));
     }
     let measures = measure::ALL.iter().map(|measure| {
-        Cell::new(format!("{}\n{}", measure.title, measure.unit))
+        Cell::new(format!("{}\n{}", measure.title, unit(measure)))
             .set_alignment(CellAlignment::Right)
     });
     cells.extend(measures);

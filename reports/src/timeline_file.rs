@@ -56,6 +56,8 @@ pub(crate) fn write(experiment: &Experiment) -> ParquetResult<Vec<u8>> {
     let batch = batch(experiment)?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        // Otherwise the library's version would stand in the file, and an update change its bytes.
+        .set_created_by("windtunnel".to_owned())
         .build();
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))?;

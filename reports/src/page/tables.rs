@@ -28,7 +28,7 @@ pub(super) fn comparison(experiment: &Experiment) -> Markup {
         values.iter().map(|value| (column.estimate(*value), class(value))).collect()
     };
     html! {
-        (matrix(experiment, 0, cells))
+        (matrix(experiment, 0, |measure| measure.unit, cells))
         p.note { "Mean over replications, ± half of the 95 % interval (Student's t). Bold: best of its column." }
     }
 }
@@ -45,7 +45,7 @@ pub(super) fn differences(experiment: &Experiment) -> Markup {
         values.iter().map(|value| (column.difference(*value), verdict(measure, *value))).collect()
     };
     html! {
-        (matrix(experiment, 1, cells))
+        (matrix(experiment, 1, Measure::difference_unit, cells))
         p.note { "Taken replication by replication: both stacks met the same arrivals and the same luck, so what they share cancels. "
             span.better { "Better" } " or " span.worse { "worse" } ": the 95 % interval leaves zero out." }
     }
@@ -71,6 +71,7 @@ fn verdict(measure: &Measure, value: Option<Estimate>) -> &'static str {
 fn matrix(
     experiment: &Experiment,
     first: usize,
+    unit: fn(&Measure) -> &'static str,
     cells: impl Fn(&Measure, usize) -> Vec<(String, &'static str)>,
 ) -> Markup {
     let services = experiment.services.len();
@@ -86,7 +87,7 @@ fn matrix(
                         th.name { "stack" }
                         @if services > 1 { th.name { "service" } }
                         @for measure in &measure::ALL {
-                            th title=(measure.meaning) { (measure.title) br; small { (measure.unit) } }
+                            th title=(measure.meaning) { (measure.title) br; small { (unit(measure)) } }
                         }
                     }
                 }
@@ -144,7 +145,7 @@ pub(super) fn pools(experiment: &Experiment) -> Markup {
                         @for (row, pool) in pools.iter().enumerate() {
                             tr.first[row == 0] {
                                 @if row == 0 { th.name rowspan=(pools.len()) { (stack_name(index, &stack.name)) } }
-                                td.name { (pool.pool) }
+                                td.name { (pool.name) }
                                 td.name { (pool.instance) }
                                 td { (number::fixed(pool.node_hours, 1)) }
                                 td { (number::fixed(pool.usd, 2)) }
@@ -161,7 +162,7 @@ pub(super) fn pools(experiment: &Experiment) -> Markup {
 
 /// What a stack used of a pool, mean over replications.
 struct Pool<'a> {
-    pool: &'a str,
+    name: &'a str,
     instance: &'a str,
     node_hours: f64,
     usd: f64,
@@ -173,11 +174,11 @@ fn pools_of(stack: &StackOutcome) -> Vec<Pool<'_>> {
     let all = || stack.runs.iter().flat_map(|run| &run.cost.pools);
     let names: BTreeSet<_> =
         all().map(|pool| (pool.pool.as_str(), pool.instance.as_str())).collect();
-    let of = |(pool, instance)| {
-        let its = all().filter(|it| (it.pool.as_str(), it.instance.as_str()) == (pool, instance));
+    let of = |(name, instance)| {
+        let its = all().filter(|it| (it.pool.as_str(), it.instance.as_str()) == (name, instance));
         let (node_hours, usd) =
             its.fold((0.0, 0.0), |sum, it| (sum.0 + it.node_hours / runs, sum.1 + it.usd / runs));
-        Pool { pool, instance, node_hours, usd }
+        Pool { name, instance, node_hours, usd }
     };
     names.into_iter().map(of).collect()
 }
@@ -234,23 +235,23 @@ fn alone(measure: &Measure, value: Option<f64>) -> String {
 mod tests {
     use super::*;
 
-    fn estimate(mean: f64, half_width: f64) -> Option<Estimate> {
-        Some(Estimate { mean, half_width: Some(half_width) })
+    fn estimate(mean: f64, half_width: f64) -> Estimate {
+        Estimate { mean, half_width: Some(half_width) }
     }
 
     #[test]
     fn a_clear_difference_is_better_or_worse_by_its_measure() {
-        assert_eq!(verdict(&measure::COST, estimate(-5.0, 1.0)), "better");
-        assert_eq!(verdict(&measure::COST, estimate(5.0, 1.0)), "worse");
-        assert_eq!(verdict(&measure::IN_TIME, estimate(5.0, 1.0)), "better");
-        assert_eq!(verdict(&measure::COST, estimate(5.0, 6.0)), "");
+        assert_eq!(verdict(&measure::COST, Some(estimate(-5.0, 1.0))), "better");
+        assert_eq!(verdict(&measure::COST, Some(estimate(5.0, 1.0))), "worse");
+        assert_eq!(verdict(&measure::IN_TIME, Some(estimate(5.0, 1.0))), "better");
+        assert_eq!(verdict(&measure::COST, Some(estimate(5.0, 6.0))), "");
     }
 
     #[test]
     fn of_equals_none_is_best() {
-        let values = [estimate(1.0, 0.0), estimate(1.0, 0.0)];
+        let values = [Some(estimate(1.0, 0.0)), Some(estimate(1.0, 0.0))];
         assert_eq!(best(&measure::COST, &values), None);
-        let values = [estimate(1.0, 0.0), None, estimate(2.0, 0.0)];
+        let values = [Some(estimate(1.0, 0.0)), None, Some(estimate(2.0, 0.0))];
         assert_eq!(best(&measure::COST, &values), Some(1.0));
         assert_eq!(best(&measure::IN_TIME, &values), Some(2.0));
     }
