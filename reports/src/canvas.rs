@@ -22,7 +22,7 @@ pub(crate) const WIDTH: i32 = 1100;
 /// Room for a figure's title, in pixels.
 const TITLE: i32 = 26;
 /// Room around a figure, in pixels.
-const EDGE: i32 = 6;
+pub(crate) const EDGE: i32 = 6;
 
 /// Behind everything. The page's style sheet knows these five by value, and changes them in the dark.
 pub(crate) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);

@@ -24,12 +24,16 @@ pub(crate) struct FigureKind {
 
 /// A figure that was drawn.
 pub(crate) struct Figure {
+    /// The name of its kind.
+    pub(crate) kind: &'static str,
+    /// The index of the service that it is of; zero for one of all services.
+    pub(crate) service: usize,
     /// Its file's name without an extension.
     pub(crate) name: String,
     /// Its heading, with the service where there are several.
     pub(crate) title: String,
-    /// What links to it are called; one figure of a kind is linked to.
-    pub(crate) link: Option<&'static str>,
+    /// What links to it are called.
+    pub(crate) link: &'static str,
     /// How to read it.
     pub(crate) caption: &'static str,
     /// The drawing under its title, as a file of its own.
@@ -69,8 +73,8 @@ fn draw(kind: &FigureKind, experiment: &Experiment, service: usize) -> Result<Fi
         .map_err(|error| ReportError::Figure { figure: name.clone(), problem: error.to_string() })
     };
     let (svg, bare) = (paint(Some(&title))?, paint(None)?);
-    let link = (service == 0).then_some(kind.link);
-    Ok(Figure { name, title, link, caption: kind.caption, svg, bare })
+    let FigureKind { link, caption, .. } = *kind;
+    Ok(Figure { kind: kind.name, service, name, title, link, caption, svg, bare })
 }
 
 /// A name without what a file's name should not hold.

@@ -38,6 +38,13 @@ const MARGINS: Margins = Margins { left: 74, below: 0, right: 18 };
 /// Capacity that is on its way.
 const STARTING: RGBColor = canvas::INK;
 
+/// Where the run begins and ends on the figure, as shares of its width.
+pub(crate) fn span() -> (f64, f64) {
+    let share = |pixels: i32| f64::from(pixels) / f64::from(canvas::WIDTH);
+    let edge = canvas::EDGE;
+    (share(edge + MARGINS.left), share(canvas::WIDTH - edge - MARGINS.right))
+}
+
 /// Axes that all stacks share.
 struct Axes {
     time: Axis,

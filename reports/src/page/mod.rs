@@ -3,6 +3,7 @@
 mod decisions;
 mod glossary;
 mod headline;
+mod readout;
 mod tables;
 
 use crate::canvas::{self, ALERT, GRID, INK, MUTED, PAPER};
@@ -48,6 +49,7 @@ pub(crate) fn write(experiment: &Experiment, scenario_toml: &str, figures: &[Fig
                     section #repeat { h2 { "How to repeat this" } (repeat(experiment, scenario_toml)) }
                     section #glossary { h2 { "Words" } (glossary::section()) }
                 }
+                (readout::data(experiment, figures))
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -56,7 +58,9 @@ pub(crate) fn write(experiment: &Experiment, scenario_toml: &str, figures: &[Fig
 }
 
 fn head(experiment: &Experiment, figures: &[Figure]) -> Markup {
-    let figures = figures.iter().filter_map(|it| Some((it.name.as_str(), it.link?)));
+    // One link to each kind of figure, to the first service's.
+    let figures = figures.iter().filter(|figure| figure.service == 0);
+    let figures = figures.map(|figure| (figure.name.as_str(), figure.link));
     let links = std::iter::once(("comparison", "comparison")).chain(figures).chain([
         ("decisions", "decisions"),
         ("repeat", "repeat"),

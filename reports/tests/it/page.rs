@@ -40,10 +40,10 @@ fn a_day_of_four_stacks() {
 fn two_services_have_figures_of_their_own() {
     check("two-services", &fixture::experiment(4, 5, 2));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-services");
-    let names =
-        figures(&folder).into_iter().filter_map(|path| path.file_name().map(ToOwned::to_owned));
+    let drawings =
+        figures(&folder).into_iter().filter(|path| path.extension() == Some("svg".as_ref()));
+    let names = drawings.map(|path| path.file_stem().map(ToOwned::to_owned).unwrap_or_default());
     let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
-    names.retain(|name| name.ends_with(".svg"));
     names.sort();
     insta::assert_snapshot!(names.join("\n"));
 }
@@ -83,6 +83,9 @@ fn nine_stacks_with_long_names_that_keep_equally_much() {
         experiment.stacks.push(stack);
     }
     check("nine", &experiment);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nine");
+    let page = fs::read_to_string(folder.join("report.html")).expect("a page");
+    assert!(!page.contains("<warm-pool"), "a name is text, never markup");
 }
 
 #[test]
