@@ -89,8 +89,8 @@ impl Axis {
     /// Counts on a logarithmic axis that begins at zero.
     pub(crate) fn log_count(title: impl Into<String>, largest: f64) -> Self {
         let decades = whole(largest.max(1.0).log10().ceil()).max(1);
-        // From three decades on, one would stand too close to zero to be named.
-        let named = (u32::from(decades > 2)..=decades).step_by(usize::from(decades > 4) + 1);
+        // From two decades on, one would stand too close to zero to be named.
+        let named = (u32::from(decades > 1)..=decades).step_by(usize::from(decades > 4) + 1);
         let tick = |decade: u32| {
             let count = 10_f64.powf(f64::from(decade));
             (count, number::short(count))
@@ -244,6 +244,13 @@ mod tests {
         check(&hours(6), "0, 1, 2, 3, 4, 5, 6");
         check(&hours(168), "0, 1, 2, 3, 4, 5, 6, 7");
         check(&Axis::of_run(Micros::from_mins(60)), "0, 6, 12, 18, 24, 30, 36, 42, 48, 54, 60");
+    }
+
+    #[test]
+    fn a_count_of_one_is_not_named_where_it_would_touch_zero() {
+        check(&Axis::log_count("queue", 10.0), "0, 1, 10");
+        check(&Axis::log_count("queue", 11.0), "0, 10, 100");
+        check(&Axis::log_count("queue", 90_000.0), "0, 10, 1,000, 100,000");
     }
 
     #[test]

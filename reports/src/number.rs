@@ -34,6 +34,11 @@ impl Column {
         self.with_interval(value, |mean| signed(mean, self.decimals))
     }
 
+    /// Whether a difference is more than luck, and more than the column can show.
+    pub(crate) fn is_clear(&self, value: Estimate) -> bool {
+        value.is_clear_of_zero() && self.number(value.mean) != self.number(0.0)
+    }
+
     fn with_interval(&self, value: Option<Estimate>, mean: impl Fn(f64) -> String) -> String {
         let Some(value) = value else { return ABSENT.to_owned() };
         match value.half_width {
@@ -130,6 +135,15 @@ mod tests {
         assert_eq!(column.difference(Some(estimate(1234.56, Some(7.0)))), "+1,234.6 ±7.0");
         assert_eq!(column.difference(Some(estimate(-3.0, None))), "-3.0");
         assert_eq!(column.difference(Some(estimate(-0.04, None))), "0.0");
+    }
+
+    #[test]
+    fn a_difference_that_shows_as_zero_is_not_called_clear() {
+        let column = Column { decimals: 1 };
+        assert!(column.is_clear(estimate(0.06, Some(0.01))));
+        assert!(!column.is_clear(estimate(0.04, Some(0.01))));
+        assert!(!column.is_clear(estimate(-0.04, Some(0.01))));
+        assert!(!column.is_clear(estimate(3.0, Some(3.1))));
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn differences(experiment: &Experiment) -> String {
         Measure::difference_unit,
         |measure, stack, service| measure.difference(experiment, stack, service),
         |column, value| {
-            let mark = if value.is_some_and(|value| value.is_clear_of_zero()) { "*" } else { "" };
+            let mark = if value.is_some_and(|value| column.is_clear(value)) { "*" } else { "" };
             column.difference(value) + mark
         },
     )

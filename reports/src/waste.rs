@@ -6,14 +6,15 @@ use crate::figure::FigureKind;
 use crate::number;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
-use sim_core::outcome::{Experiment, GpuHours, StackOutcome};
+use sim_core::outcome::{Experiment, GpuHours, RunSummary, StackOutcome};
 
 /// The figure.
 pub(crate) const FIGURE: FigureKind = FigureKind {
     name: "waste",
     title: "Billed GPU time by use",
     link: "GPU time",
-    caption: "Mean over replications. Useful time served requests; everything right of it was paid for and did not.",
+    caption: "Mean over replications. Useful time served requests; everything right of it was paid for and did not. \
+              Its money is the same share of the fleet's cost.",
     is_of_service: false,
     height: |experiment| {
         26 + ROW * i32::try_from(experiment.stacks.len()).unwrap_or(1) + 8 + MARGINS.below + 4
@@ -23,7 +24,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
 
 /// Height of a stack's bar with its share of the gap, in pixels.
 const ROW: i32 = 44;
-const MARGINS: Margins = Margins { left: 190, below: 44, right: 90 };
+const MARGINS: Margins = Margins { left: 190, below: 44, right: 190 };
 
 /// A use of GPU time: its name, its colour, its part.
 struct Use {
@@ -62,7 +63,7 @@ fn paint(area: &Area<'_>, experiment: &Experiment, _service: usize) -> Drawn {
     let swatches: Vec<_> =
         USES.iter().map(|it| (it.name.to_owned(), Swatch::Fill(it.colour, 1.0))).collect();
     let area = canvas::legend(area, &swatches)?;
-    let most = experiment.stacks.iter().map(|stack| mean(stack, |gpu| gpu.total));
+    let most = experiment.stacks.iter().map(|stack| mean(stack, |run| run.gpu.total));
     let x = Axis::from_zero("GPU-hours billed per run", most.fold(0.0, f64::max), 8);
     let y = Axis::of_rows(experiment.stacks.len());
     let panel = canvas::panel(&area, &x, &y, MARGINS)?;
@@ -84,7 +85,7 @@ fn paint_stack(
     colour: RGBColor,
     edge: impl Fn(f64) -> (i32, i32, i32),
 ) -> Drawn {
-    let total = mean(stack, |gpu| gpu.total);
+    let total = mean(stack, |run| run.gpu.total);
     let (start, top, bottom) = edge(0.0);
     let middle = i32::midpoint(top, bottom);
     let place = (start - px(10), middle);
@@ -92,7 +93,7 @@ fn paint_stack(
     let mut hours = 0.0;
     for part in &USES {
         let left = edge(hours).0;
-        let length = mean(stack, part.hours);
+        let length = mean(stack, |run| (part.hours)(&run.gpu));
         hours += length;
         let right = edge(hours).0;
         area.draw(&Rectangle::new([(left, top), (right, bottom)], part.colour.filled()))?;
@@ -103,18 +104,54 @@ fn paint_stack(
             area.draw(&Text::new(share, (i32::midpoint(left, right), middle), style))?;
         }
     }
-    let (end, ..) = edge(hours);
-    let text = format!("{} h", number::fixed(total, 0));
-    let style = type_at(13, canvas::INK, HPos::Left, VPos::Center);
-    area.draw(&Text::new(text, (end + px(8), middle), style))?;
+    let end = edge(hours).0 + px(8);
+    let price = mean(stack, |run| run.cost.usd_per_day);
+    let sums = format!("{} h, {}", number::fixed(total, 0), usd_per_day(price));
+    let style = |size, colour| type_at(size, colour, HPos::Left, VPos::Center);
+    area.draw(&Text::new(sums, (end, middle - px(8)), style(13, canvas::INK)))?;
+    let rest = format!("{} not useful", usd_per_day(mean(stack, not_useful_usd_per_day)));
+    area.draw(&Text::new(rest, (end, middle + px(9)), style(12, canvas::MUTED)))?;
     Ok(())
 }
 
 /// Type on the parts, which keep their colours in the dark.
 const ON_PARTS: RGBColor = RGBColor(0x1E, 0x22, 0x27);
 
+/// The share of the fleet's cost that its GPU time was not useful.
+fn not_useful_usd_per_day(run: &RunSummary) -> f64 {
+    if run.gpu.total <= 0.0 {
+        return 0.0;
+    }
+    run.cost.usd_per_day * (1.0 - run.gpu.useful / run.gpu.total)
+}
+
+fn usd_per_day(value: f64) -> String {
+    format!("{} USD/day", number::fixed(value, if value < 100.0 { 2 } else { 0 }))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a handful of replications")]
-fn mean(stack: &StackOutcome, of: fn(&GpuHours) -> f64) -> f64 {
-    let hours = stack.runs.iter().map(|run| of(&run.gpu)).filter(|hours| hours.is_finite());
-    hours.sum::<f64>() / stack.runs.len().max(1) as f64
+fn mean(stack: &StackOutcome, of: impl Fn(&RunSummary) -> f64) -> f64 {
+    let values = stack.runs.iter().map(of).filter(|value| value.is_finite());
+    values.sum::<f64>() / stack.runs.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn money_is_split_as_gpu_time_is() {
+        let mut run = fixture::run();
+        run.cost.usd_per_day = 400.0;
+        run.gpu = GpuHours { total: 20.0, useful: 15.0, idle_ready: 5.0, ..GpuHours::default() };
+        assert!((not_useful_usd_per_day(&run) - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_fleet_without_gpus_wastes_no_gpu_money() {
+        let mut run = fixture::run();
+        run.cost.usd_per_day = 400.0;
+        assert!(not_useful_usd_per_day(&run).abs() < 1e-9);
+    }
 }

@@ -16,7 +16,7 @@ struct Standing<'a> {
     in_time: f64,
 }
 
-/// One to three sentences.
+/// One to four sentences.
 pub(super) fn sentence(experiment: &Experiment) -> String {
     let standings: Vec<_> =
         experiment.stacks.iter().filter_map(|stack| standing(experiment, stack)).collect();
@@ -44,6 +44,7 @@ pub(super) fn sentence(experiment: &Experiment) -> String {
     let mut sentences = vec![winning(experiment, &standings, winner, target)];
     sentences.extend(against_baseline(&standings, winner));
     sentences.extend(cheaper(&standings, winner, target));
+    sentences.extend(better(&standings, winner, best));
     sentences.join(" ")
 }
 
@@ -130,6 +131,19 @@ fn cheaper(standings: &[Standing<'_>], winner: &Standing<'_>, target: f64) -> Op
     ))
 }
 
+/// What more money buys.
+fn better(
+    standings: &[Standing<'_>],
+    winner: &Standing<'_>,
+    best: &Standing<'_>,
+) -> Option<String> {
+    let (kept, more) = (percent(winner.in_time), percent(best.in_time));
+    // The baseline was spoken of already.
+    let is_baseline = standings.first().is_some_and(|baseline| baseline.name == best.name);
+    (!is_baseline && kept != more && best.cost > winner.cost)
+        .then(|| format!("{} keeps the most, {more}, at {}.", best.name, cost(best.cost)))
+}
+
 fn whose(experiment: &Experiment) -> &'static str {
     if experiment.services.len() > 1 { "of every service's requests" } else { "of requests" }
 }
@@ -176,7 +190,8 @@ mod tests {
                 ("queue", 90.0, Some(70.0)),
             ],
             "2 of 4 stacks keep 99 % of requests in time; hpa is the cheapest of them: 99.00 % at 150 USD a day. \
-             That is 50 % more than lean, which keeps 80.0 %. queue costs less, 90.00 USD a day, and keeps 70.0 %.",
+             That is 50 % more than lean, which keeps 80.0 %. queue costs less, 90.00 USD a day, and keeps 70.0 %. \
+             rich keeps the most, 99.99 %, at 300 USD a day.",
         );
     }
 
@@ -194,6 +209,15 @@ mod tests {
             &[("one", 100.0, Some(96.0)), ("two", 200.0, Some(99.5))],
             "Of 2 stacks only two keeps 99 % of requests in time: 99.50 % at 200 USD a day. \
              That is 100 % more than one, which keeps 96.0 %.",
+        );
+    }
+
+    #[test]
+    fn a_baseline_that_keeps_the_most_is_spoken_of_once() {
+        check(
+            &[("rich", 300.0, Some(99.99)), ("hpa", 150.0, Some(99.2))],
+            "All 2 stacks keep 99 % of requests in time; hpa is the cheapest: 99.20 % at 150 USD a day. \
+             That is 50 % less than rich, which keeps 99.99 %.",
         );
     }
 

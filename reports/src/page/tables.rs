@@ -42,7 +42,9 @@ pub(super) fn differences(experiment: &Experiment) -> Markup {
             .map(|stack| measure.difference(experiment, stack, service))
             .collect();
         let column = Column::of(measure, &values);
-        values.iter().map(|value| (column.difference(*value), verdict(measure, *value))).collect()
+        let clear = |value: &Option<Estimate>| value.filter(|value| column.is_clear(*value));
+        let class = |value| clear(value).map_or("", |value| verdict(measure, value));
+        values.iter().map(|value| (column.difference(*value), class(value))).collect()
     };
     html! {
         (matrix(experiment, 1, Measure::difference_unit, cells))
@@ -60,8 +62,8 @@ fn best(measure: &Measure, values: &[Option<Estimate>]) -> Option<f64> {
     (lowest < highest).then_some(best)
 }
 
-fn verdict(measure: &Measure, value: Option<Estimate>) -> &'static str {
-    let Some(value) = value.filter(Estimate::is_clear_of_zero) else { return "" };
+/// Which way a difference that is clear of zero goes.
+fn verdict(measure: &Measure, value: Estimate) -> &'static str {
     let is_better = (value.mean < 0.0) == (measure.better == Better::Lower);
     if is_better { "better" } else { "worse" }
 }
@@ -241,10 +243,9 @@ mod tests {
 
     #[test]
     fn a_clear_difference_is_better_or_worse_by_its_measure() {
-        assert_eq!(verdict(&measure::COST, Some(estimate(-5.0, 1.0))), "better");
-        assert_eq!(verdict(&measure::COST, Some(estimate(5.0, 1.0))), "worse");
-        assert_eq!(verdict(&measure::IN_TIME, Some(estimate(5.0, 1.0))), "better");
-        assert_eq!(verdict(&measure::COST, Some(estimate(5.0, 6.0))), "");
+        assert_eq!(verdict(&measure::COST, estimate(-5.0, 1.0)), "better");
+        assert_eq!(verdict(&measure::COST, estimate(5.0, 1.0)), "worse");
+        assert_eq!(verdict(&measure::IN_TIME, estimate(5.0, 1.0)), "better");
     }
 
     #[test]
