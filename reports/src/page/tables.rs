@@ -4,6 +4,7 @@ use crate::canvas;
 use crate::measure::{self, Better, Measure};
 use crate::number::{self, Column};
 use crate::stats::{ByRun, Estimate};
+use crate::table;
 use maud::{Markup, html};
 use sim_core::outcome::{Experiment, StackOutcome};
 use std::collections::BTreeSet;
@@ -29,7 +30,14 @@ pub(super) fn comparison(experiment: &Experiment) -> Markup {
     };
     html! {
         (matrix(experiment, 0, |measure| measure.unit, cells))
-        p.note { "Mean over replications, ± half of the 95 % interval (Student's t). Bold: best of its column." }
+        p.note { (how_taken(experiment)) " Bold: best of its column." }
+    }
+}
+
+fn how_taken(experiment: &Experiment) -> &'static str {
+    match table::replications(experiment) {
+        0 | 1 => "One replication, so without intervals.",
+        _ => "Mean over replications, ± half of the 95 % interval (Student's t).",
     }
 }
 
