@@ -12,8 +12,8 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     name: "blame",
     title: "What late and failed requests waited for",
     link: "blame",
-    caption: "Bars: waiting, summed over all late and failed requests of a run, mean over replications; the wait of each request is split among its causes without remainder. \
-              In brackets: requests for which that cause was the largest part.",
+    caption: "Waiting, summed over all late and failed requests of a run, mean over replications; the wait of each request is split among its causes without remainder. \
+              In brackets: requests for which that cause was the largest part. Bars compare the causes within a stack, not the stacks.",
     is_of_service: true,
     height: |experiment| {
         let bands = experiment.stacks.len().div_ceil(COLUMNS);
@@ -31,7 +31,7 @@ const BAND: i32 = 30 + ROW * 13 + 18;
 /// Room for the causes' names, in pixels.
 const NAMES: i32 = 210;
 /// Room for the figures beside a bar, in pixels.
-const FIGURES: i32 = 118;
+const FIGURES: i32 = 134;
 
 /// A cause in words.
 pub(crate) fn name(cause: Cause) -> &'static str {
@@ -62,18 +62,13 @@ struct Part {
 fn paint(area: &Area<'_>, experiment: &Experiment, service: usize) -> Drawn {
     let stacks: Vec<_> = experiment.stacks.iter().enumerate().collect();
     let parts = |stack: &StackOutcome| Cause::ALL.map(|cause| part(stack, service, cause));
-    let longest = stacks
-        .iter()
-        .flat_map(|(_, stack)| parts(stack))
-        .map(|part| part.seconds)
-        .fold(0.0, f64::max);
     let mut rest = area.clone();
     for band in stacks.chunks(COLUMNS) {
         let (place, below) = rest.split_vertically(px(BAND));
         let (names, columns) = place.split_horizontally(px(NAMES));
         paint_names(&names)?;
         for ((index, stack), column) in band.iter().zip(columns.split_evenly((1, COLUMNS))) {
-            paint_stack(&column, &stack.name, stack_colour(*index), &parts(stack), longest)?;
+            paint_stack(&column, &stack.name, stack_colour(*index), &parts(stack))?;
         }
         rest = below;
     }
@@ -106,21 +101,17 @@ fn paint_names(area: &Area<'_>) -> Drawn {
     Ok(())
 }
 
-fn paint_stack(
-    area: &Area<'_>,
-    stack: &str,
-    colour: RGBColor,
-    parts: &[Part],
-    longest: f64,
-) -> Drawn {
+fn paint_stack(area: &Area<'_>, stack: &str, colour: RGBColor, parts: &[Part]) -> Drawn {
     let width = area.dim_in_pixel().0.cast_signed();
     canvas::stack_name(area, (stack, colour), 13, (0, px(14)), HPos::Left, width - px(8))?;
     let foot = px(30) + px(ROW) * i32::try_from(parts.len())?;
     let axis = [(0, px(28)), (0, foot)];
     area.draw(&PathElement::new(axis, canvas::MUTED.mix(0.6).stroke_width(px(1).unsigned_abs())))?;
+    // Stacks may differ a thousandfold: each is drawn against its own longest, and says how long.
+    let longest = parts.iter().map(|part| part.seconds).fold(f64::MIN_POSITIVE, f64::max);
     for (row, part) in parts.iter().enumerate() {
         let (y, room) = (middle(row), width - px(FIGURES));
-        let end = (part.seconds / longest.max(f64::MIN_POSITIVE) * f64::from(room)).round();
+        let end = (part.seconds / longest * f64::from(room)).round();
         #[expect(clippy::cast_possible_truncation, reason = "at most the column's width")]
         let end = end as i32;
         let corners = [(0, y - px(7)), (end, y + px(7))];

@@ -32,7 +32,7 @@ pub(crate) const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
 pub(crate) const MUTED: RGBColor = RGBColor(0x59, 0x63, 0x6E);
 /// Lines of the grid.
 pub(crate) const GRID: RGBColor = RGBColor(0xE4, 0xE7, 0xEB);
-/// Capacity on its way; limits.
+/// Limits of the SLO.
 pub(crate) const ALERT: RGBColor = RGBColor(0xB0, 0x45, 0x2A);
 
 /// One colour a stack, in order. Okabe and Ito, "Color Universal Design" (2008), without the yellow,

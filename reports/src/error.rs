@@ -38,8 +38,8 @@ pub enum ReportError {
         /// What is wrong with it: found and expected.
         problem: String,
     },
-    /// The experiment holds what no file can: JSON has no word for infinity or not-a-number.
-    #[error("`{file}` would not read back: {problem}")]
+    /// The experiment holds what no file can: JSON has no word for infinity or not-a-number, say.
+    #[error("`{file}` cannot be made: {problem}")]
     NotWritable {
         /// The file.
         file: &'static str,

@@ -103,11 +103,11 @@ pub fn render(folder: &Path) -> Result<(), ReportError> {
 
 /// The files that hold the experiment.
 fn data(experiment: &Experiment, scenario_toml: &str) -> Result<Vec<File>, ReportError> {
-    let fault = |name: &str, problem: String| ReportError::content(Path::new(name), problem);
+    let fault = |file, problem: String| ReportError::NotWritable { file, problem };
     let summary = summary::write(experiment).map_err(|error| fault(SUMMARY, error.to_string()))?;
     // Better to stop here than to leave a folder that cannot be read.
     summary::read(&summary)
-        .map_err(|error| ReportError::NotWritable { file: SUMMARY, problem: error.to_string() })?;
+        .map_err(|error| fault(SUMMARY, format!("it would not read back: {error}")))?;
     let summary_csv =
         summary_csv::write(experiment).map_err(|error| fault(SUMMARY_CSV, error.to_string()))?;
     let timeline =

@@ -60,14 +60,14 @@ fn winning(
     let (name, whose) = (winner.name, whose(experiment));
     let price = format!("{} at {}", percent(winner.in_time), cost(winner.cost));
     match keep {
-        1 => format!("Of {all} stacks only {name} keeps {target} % {whose} in time: {price}."),
+        1 => format!("Of {all} stacks only {name} keeps {target}\u{a0}% {whose} in time: {price}."),
         keep if keep == all => {
             format!(
-                "All {all} stacks keep {target} % {whose} in time; {name} is the cheapest: {price}."
+                "All {all} stacks keep {target}\u{a0}% {whose} in time; {name} is the cheapest: {price}."
             )
         }
         keep => format!(
-            "{keep} of {all} stacks keep {target} % {whose} in time; {name} is the cheapest of them: {price}."
+            "{keep} of {all} stacks keep {target}\u{a0}% {whose} in time; {name} is the cheapest of them: {price}."
         ),
     }
 }
@@ -109,8 +109,8 @@ fn against_baseline(standings: &[Standing<'_>], winner: &Standing<'_>) -> Option
     }
     let amount = match number::fixed(change.abs(), 0).as_str() {
         "0" => "as much as".to_owned(),
-        text if change < 0.0 => format!("{text} % less than"),
-        text => format!("{text} % more than"),
+        text if change < 0.0 => format!("{text}\u{a0}% less than"),
+        text => format!("{text}\u{a0}% more than"),
     };
     Some(format!("That is {amount} {}, which keeps {}.", baseline.name, percent(baseline.in_time)))
 }
@@ -149,7 +149,7 @@ fn whose(experiment: &Experiment) -> &'static str {
 }
 
 fn percent(value: f64) -> String {
-    format!("{} %", number::fixed(value, if value >= 99.0 { 2 } else { 1 }))
+    format!("{}\u{a0}%", number::fixed(value, if value >= 99.0 { 2 } else { 1 }))
 }
 
 fn cost(value: f64) -> String {
@@ -177,7 +177,8 @@ mod tests {
             }
             experiment.stacks.push(stack);
         }
-        assert_eq!(sentence(&experiment), expected);
+        // Shares do not part from their sign at the end of a line.
+        assert_eq!(sentence(&experiment).replace('\u{a0}', " "), expected);
     }
 
     #[test]

@@ -116,6 +116,7 @@ fn a_folder_that_is_not_whole_is_named_with_what_is_wrong() {
     let temp = tempfile::tempdir().expect("a folder");
     let folder = temp.path().join("run");
     let mut report = vec![said(read_run_folder(&folder).map(|_| ()), temp.path())];
+    write_run_folder(&folder, &fixture::experiment(1, 1, 1), SCENARIO).expect("written");
     for (name, bytes) in [
         ("timeline.parquet", &b"PAR1"[..]),
         ("decisions.jsonl.zst", b"{}"),
@@ -123,9 +124,10 @@ fn a_folder_that_is_not_whole_is_named_with_what_is_wrong() {
         ("summary.json", b"{\"scenario\": 3}"),
         ("fingerprint.txt", b"0"),
     ] {
-        write_run_folder(&folder, &fixture::experiment(1, 1, 1), SCENARIO).expect("written");
+        let whole = fs::read(folder.join(name)).expect("a file");
         fs::write(folder.join(name), bytes).expect("a file");
         report.push(said(read_run_folder(&folder).map(|_| ()), temp.path()));
+        fs::write(folder.join(name), whole).expect("a file");
     }
     insta::assert_snapshot!(report.join("\n\n"));
 }
