@@ -20,6 +20,7 @@ use crate::{summary, summary_csv, timeline_file};
 use sim_core::outcome::Experiment;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 const SCENARIO: &str = "scenario.toml";
 const SUMMARY: &str = "summary.json";
@@ -60,7 +61,7 @@ pub fn write_run_folder(
     for (path, bytes) in &files {
         write(&whole.join(path), bytes)?;
     }
-    swap(&whole, folder, &workshop.path().join("old"))
+    swap(&whole, folder, workshop)
 }
 
 /// Reads an experiment back from its run folder.
@@ -158,16 +159,20 @@ fn split(folder: &Path) -> Result<(PathBuf, String), ReportError> {
     }
 }
 
-/// Moves `new` to `place`; what stood there goes to `old`, and comes back if the move fails.
-fn swap(new: &Path, place: &Path, old: &Path) -> Result<(), ReportError> {
+/// Moves `new`, which stands in the workshop, to `place`; what stood there comes back if that fails,
+/// and goes with the workshop if not.
+fn swap(new: &Path, place: &Path, workshop: TempDir) -> Result<(), ReportError> {
+    let old = workshop.path().join("old");
     let stood = place.exists();
     if stood {
-        fs::rename(place, old).map_err(ReportError::io(place, "replaced"))?;
+        fs::rename(place, &old).map_err(ReportError::io(place, "replaced"))?;
     }
-    fs::rename(new, place).map_err(|error| {
-        let kept = if stood { fs::rename(old, place) } else { Ok(()) };
-        ReportError::io(place, "written")(kept.err().unwrap_or(error))
-    })
+    let Err(error) = fs::rename(new, place) else { return Ok(()) };
+    if stood && fs::rename(&old, place).is_err() {
+        // It cannot come back: better a stray folder than a lost one.
+        return Err(ReportError::io(&workshop.keep(), "moved to its place")(error));
+    }
+    Err(ReportError::io(place, "written")(error))
 }
 
 /// Writes a file through a temporary one, so that it is never seen half written.
