@@ -29,7 +29,10 @@ fn run(criterion: &mut Criterion) {
     for (name, horizon) in [("small", "1m"), ("large", "30m")] {
         let scenario = scenario(horizon);
         let once = &fly(&scenario).stacks[0].runs[0];
-        println!("{name}: {} events, fingerprint {}", once.events, once.fingerprint);
+        #[expect(clippy::print_stdout, reason = "a bench says what it ran")]
+        {
+            println!("{name}: {} events, fingerprint {}", once.events, once.fingerprint);
+        }
         group.throughput(Throughput::Elements(once.services[0].requests.arrived));
         group.bench_function(name, |bencher| bencher.iter(|| black_box(fly(&scenario))));
     }

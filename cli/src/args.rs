@@ -3,12 +3,14 @@
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use contract::Micros;
+use scenarios::settings::Length;
 use std::path::PathBuf;
 
 /// Flies autoscaling policies for AI workloads through the same weather, and says what each costs, which
 /// promises it keeps, and why the late requests were late.
 #[derive(Debug, Parser)]
-#[command(name = "windtunnel", version, about, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "windtunnel", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -17,17 +19,18 @@ pub(crate) struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
-  windtunnel compare                          the built-in day of LLM chat, four stacks, five replications
-  windtunnel compare my.toml --runs 10        a scenario of your own
-  windtunnel run chat-day --stack hpa-queue   one stack once, with its decisions
-  windtunnel explain hpa                      what a policy does, its settings, where it falls short
+  windtunnel compare                         the built-in day of LLM chat: four stacks, five runs
+  windtunnel compare my.toml --runs 10       a scenario of your own
+  windtunnel run chat-day --stack hpa-queue  one stack once, with its decisions
+  windtunnel explain hpa                     what a policy does, its settings, its limits
 
-Exit codes: 0 done, 1 the run failed, 2 wrong usage, 3 wrong input (scenario, trace, run folder), 4 cannot write.";
+Exit codes:
+  0 done, 1 no threads, 2 wrong usage, 3 wrong input (scenario, trace, run folder), 4 cannot write";
 
 /// What windtunnel can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Fly all stacks of a scenario, several replications each: a table, a run folder, a page
+    /// Fly all stacks of a scenario, several times each: a table, a run folder, a page
     Compare(Compare),
     /// Fly one stack once: its figures and its decisions
     Run(Run),
@@ -54,11 +57,11 @@ pub(crate) struct Flight {
     #[arg(default_value = "chat-day")]
     pub(crate) scenario: String,
     /// The experiment's seed: the weather. The same seed gives the same bytes
-    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    #[arg(long, default_value_t = 1, value_name = "NUMBER", value_parser = seed)]
     pub(crate) seed: u64,
     /// Run for this long instead of the scenario's horizon, such as `2h`
-    #[arg(long, value_name = "DURATION")]
-    pub(crate) horizon: Option<contract::Micros>,
+    #[arg(long, value_name = "DURATION", value_parser = length)]
+    pub(crate) horizon: Option<Length>,
 }
 
 /// Arguments of `compare`.
@@ -82,6 +85,7 @@ pub(crate) struct Compare {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "the flag is `--run`")]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) flight: Flight,
@@ -125,4 +129,16 @@ pub(crate) struct Explain {
 pub(crate) struct Completions {
     /// For which shell
     pub(crate) shell: Shell,
+}
+
+/// A seed.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("found `{text}`, expected a whole number from 0 to {}", u64::MAX))
+}
+
+/// A duration that is longer than zero.
+fn length(text: &str) -> Result<Length, String> {
+    let length: Micros = text.parse().map_err(|error: contract::UnitError| error.to_string())?;
+    Length::try_from(length).map_err(|error| error.to_string())
 }
