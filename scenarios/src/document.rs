@@ -5,7 +5,7 @@ use crate::suggest::did_you_mean;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Deserializer, ValueDeserializer};
 
 /// The text of a scenario and where it comes from.
 #[derive(Clone, Debug)]
@@ -31,9 +31,25 @@ struct Entry<'a, 'text> {
 }
 
 impl Document {
-    /// Reads the text into `T`. A misfit is an error at its key.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, ScenarioError> {
-        toml::from_str(&self.text).map_err(|error| self.misfit(&error))
+    /// The tree of keys, each with its place in the text.
+    pub(crate) fn tree(&self) -> Result<Spanned<DeTable<'_>>, ScenarioError> {
+        DeTable::parse(&self.text).map_err(|error| self.misfit(&error))
+    }
+
+    /// Reads a tree of this text into `T`. A misfit is an error at its key.
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        tree: Spanned<DeTable<'_>>,
+    ) -> Result<T, ScenarioError> {
+        T::deserialize(Deserializer::from(tree)).map_err(|error| self.misfit(&error))
+    }
+
+    /// The same for a part of the tree.
+    pub(crate) fn read_value<T: DeserializeOwned>(
+        &self,
+        value: Spanned<DeValue<'_>>,
+    ) -> Result<T, ScenarioError> {
+        T::deserialize(ValueDeserializer::from(value)).map_err(|error| self.misfit(&error))
     }
 
     /// An error at `key`, or at the innermost of its tables that the text holds.
@@ -122,8 +138,8 @@ fn deepest(entries: Vec<Entry<'_, '_>>, span: &Range<usize>) -> Option<KeyPath> 
     })
 }
 
-/// Says what the TOML reader says as every message here says it: found, expected, hint.
-fn in_our_words(message: &str, found: &str) -> (String, Option<String>) {
+/// Says what a reader says as every message here says it: found, expected, hint.
+pub(crate) fn in_our_words(message: &str, found: &str) -> (String, Option<String>) {
     for (prefix, kind) in [("unknown field ", "key"), ("unknown variant ", "name")] {
         let Some(rest) = message.strip_prefix(prefix) else { continue };
         let mut names = rest.split('`').skip(1).step_by(2);

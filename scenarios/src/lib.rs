@@ -9,6 +9,7 @@ mod document;
 mod error;
 mod experiment;
 mod journal;
+mod manifest;
 mod progress;
 mod scenario;
 pub mod settings;

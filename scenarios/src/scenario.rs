@@ -3,10 +3,13 @@
 use crate::builtin;
 use crate::document::Document;
 use crate::error::ScenarioError;
-use crate::settings::{Length, Service, Settings, Stack};
+use crate::manifest;
+use crate::settings::{Length, Manifest, Service, Settings, Stack};
 use crate::suggest::{did_you_mean, list};
 use crate::wire::{Wired, policies_of, wire};
 use contract::{Micros, Policy, ServiceId};
+use schemars::SchemaGenerator;
+use serde_json::json;
 use sim_core::ArrivalSource;
 use sim_core::outcome::ServiceInfo;
 use sim_core::random::Seed;
@@ -55,11 +58,14 @@ impl Scenario {
         Self::parse(&text, &path.display().to_string(), base)
     }
 
-    /// Reads a text. `origin` is how messages and the command that repeats a run call it; `base` is where
-    /// relative paths start.
+    /// Reads a text, and the manifests that it names. `origin` is how messages and the command that repeats a run
+    /// call it; `base` is where relative paths start.
     pub fn parse(text: &str, origin: &str, base: &Path) -> Result<Self, ScenarioError> {
         let document = Document { origin: origin.to_owned(), text: text.to_owned() };
-        let mut settings: Settings = document.read()?;
+        let mut tree = document.tree()?;
+        let converted = manifest::convert(tree.get_ref(), &document, base)?;
+        manifest::insert(tree.get_mut(), &converted);
+        let mut settings: Settings = document.read(tree)?;
         let wired = wire(&mut settings, &document)?;
         Ok(Self { settings, wired, document, base: base.to_owned(), cut: false })
     }
@@ -102,7 +108,8 @@ impl Scenario {
         &self.settings
     }
 
-    /// Every setting as TOML, what the file left out filled in: reads back as the same scenario.
+    /// Every setting as TOML, what the file left out filled in, policies in the place of manifests: reads back as
+    /// the same scenario.
     pub fn to_toml(&self) -> String {
         toml::to_string(&self.settings).expect("settings have a TOML form")
     }
@@ -205,9 +212,20 @@ fn shell_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// The JSON schema of scenario files, for editors.
+/// The JSON schema of scenario files, for editors. Wherever a replica policy may stand, so may a manifest.
 pub fn scenario_schema() -> serde_json::Value {
-    schemars::schema_for!(Settings).to_value()
+    let mut generator = SchemaGenerator::default();
+    let manifest = json!({
+        "description": "The autoscalers of Kubernetes manifests.",
+        "type": "object",
+        "properties": { "manifest": generator.subschema_for::<Manifest>() },
+        "required": ["manifest"],
+        "additionalProperties": false,
+    });
+    let mut schema = generator.into_root_schema_for::<Settings>().to_value();
+    let kinds = schema["$defs"]["ReplicaPolicy"]["oneOf"].as_array_mut();
+    kinds.expect("a policy is one of several kinds").push(manifest);
+    schema
 }
 
 #[cfg(test)]

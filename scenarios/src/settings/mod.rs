@@ -2,6 +2,7 @@
 
 mod control;
 mod delay;
+mod manifest;
 mod pool;
 mod range;
 mod service;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use control::{Control, Metrics};
 pub use delay::DelaySetting;
+pub use manifest::{Manifest, MetricName};
 pub use pool::{Pool, Spot};
 pub use range::{Length, OutOfRange, Share};
 pub use service::{Client, Gateway, Llm, Plain, Requests, Routing, Service, SloLimits, TimeoutOn};
@@ -47,6 +49,10 @@ pub struct Settings {
     pub service: IndexMap<String, Service>,
     /// Stacks of policies, in the order in which they are compared.
     pub stack: Vec<Stack>,
+    /// What the metrics of manifests stand for, by the name or the query that the manifest has; needed only to read
+    /// the manifests.
+    #[serde(default, skip_serializing)]
+    pub metric_map: IndexMap<String, MetricName>,
 }
 
 fn drain() -> Micros {

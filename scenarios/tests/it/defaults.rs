@@ -54,19 +54,22 @@ fn what_is_commented_out_in_the_manual_can_be_switched_on() {
         code.filter(key).unwrap_or(line).to_owned()
     };
     let text: Vec<_> = DEFAULTS.lines().map(switched_on).collect();
-    let settings = parse(&text.join("\n")).settings().clone();
+    let samples = Path::new("tests/it/manifests");
+    let scenario = Scenario::parse(&text.join("\n"), "test.toml", samples);
+    let settings = scenario.unwrap_or_else(|error| panic!("{error}")).settings().clone();
     let pool = &settings.pool["gpu"];
     assert!(pool.spot.is_some() && !pool.stock.is_empty() && !pool.taints.is_empty());
     let chat = &settings.service["chat"];
     assert!(chat.slo.ttft.is_some() && chat.client.timeout.is_some());
     assert!(!chat.tolerations.is_empty() && !settings.stack[0].initial_nodes.is_empty());
+    assert_eq!(settings.stack[1].replicas.name(), "hpa");
 }
 
 #[test]
 fn the_manual_names_every_setting() {
     let schema = scenario_schema();
     let own = ["Control", "Metrics", "Pool", "Spot", "Service", "Requests", "Llm", "Plain"];
-    let more = ["SloLimits", "Gateway", "Client", "Stack"];
+    let more = ["SloLimits", "Gateway", "Client", "Stack", "Manifest"];
     let tables = own.iter().chain(&more).map(|name| &schema["$defs"][name]);
     for table in tables.chain([&schema]) {
         let properties = table["properties"].as_object().expect("a table with settings");

@@ -5,3 +5,4 @@ mod catalogue;
 mod defaults;
 mod experiment;
 mod fingerprints;
+mod manifests;

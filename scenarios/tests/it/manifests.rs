@@ -1,0 +1,329 @@
+//! Replica policies from the YAML that people have: converted, flown, and refused at the line that is wrong.
+
+use insta::assert_snapshot;
+use scenarios::settings::Stack;
+use scenarios::{Options, Scenario, ScenarioError, compare};
+use sim_core::outcome::DecisionRow;
+use std::fs;
+use std::path::Path;
+
+/// Where the samples stand.
+const SAMPLES: &str = "tests/it/manifests";
+
+/// A scenario of one service, whose replicas a manifest decides on.
+const ONE_SERVICE: &str = r#"
+name = "from-yaml"
+about = "What the cluster runs today."
+horizon = "20m"
+[metrics]
+scrape-interval = "5s"
+[metric-map]
+requests-per-second = "arrival-rate"
+queue_messages_ready = "queue-length"
+[pool.cpu]
+instance = "m6i.2xlarge"
+initial = 2
+max = 2
+[service.chat.requests]
+cpu = "500m"
+memory = "1GiB"
+[service.chat.plain]
+service-time = { exponential = { mean = "1s" } }
+concurrency = 4
+[service.chat.traffic.synthetic]
+rate = "12 req/s"
+[[stack]]
+name = "yaml"
+about = "As the YAML says."
+[stack.replicas.manifest]
+file = "hpa-walkthrough.yaml"
+[stack.nodes.fixed-nodes]
+"#;
+
+const OWN_METRICS: &str =
+    "requests-per-second = \"arrival-rate\"\nqueue_messages_ready = \"queue-length\"\n";
+
+const KEDA_METRICS: &str = "\
+'sum(rate(http_requests_total{deployment=\"my-deployment\"}[2m]))' = \"arrival-rate\"
+";
+
+/// A scenario with another manifest and other metrics.
+fn with(files: &str, metrics: &str) -> String {
+    ONE_SERVICE.replace("file = \"hpa-walkthrough.yaml\"", files).replace(OWN_METRICS, metrics)
+}
+
+fn keda() -> String {
+    with("file = \"keda-prometheus.yaml\"", KEDA_METRICS)
+}
+
+fn knative() -> String {
+    with("files = [\"knative-service.yaml\", \"config-autoscaler.yaml\"]", "")
+}
+
+fn two_services() -> String {
+    let web = "[service.web.plain]\nservice-time = { fixed = \"50ms\" }\n\
+               [service.web.traffic.synthetic]\nrate = \"2 req/s\"\n[[stack]]";
+    let files = "file = \"hpa-two-services.yaml\"\ntargets = { vllm-chat = \"chat\" }\n\
+                 controller = { sync-period = \"30s\" }";
+    let metrics = "engine_load = { metric = \"busy\", unit = 0.01 }\n";
+    with(files, metrics).replace("[[stack]]", web)
+}
+
+fn one_autoscaler_for_two_services() -> String {
+    let metrics = "engine_load = { metric = \"busy\", unit = 0.01 }\n";
+    two_services()
+        .replace("hpa-two-services.yaml", "hpa-walkthrough.yaml")
+        .replace("targets = { vllm-chat = \"chat\" }", "")
+        .replace(metrics, OWN_METRICS)
+}
+
+#[track_caller]
+fn parse(text: &str) -> Scenario {
+    Scenario::parse(text, "my.toml", Path::new(SAMPLES))
+        .unwrap_or_else(|error| panic!("{}", say(&error)))
+}
+
+fn say(error: &ScenarioError) -> String {
+    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    format!("{error}{hint}")
+}
+
+/// The first stack of a scenario, resolved.
+#[track_caller]
+fn stack(text: &str) -> String {
+    let scenario = parse(text);
+    let stack: &Stack = &scenario.stacks()[0];
+    toml::to_string(stack).expect("a stack has a TOML form")
+}
+
+#[test]
+fn a_horizontal_pod_autoscaler_becomes_policy_hpa() {
+    assert_snapshot!(stack(ONE_SERVICE));
+}
+
+#[test]
+fn a_scaled_object_becomes_policy_keda() {
+    assert_snapshot!(stack(&keda()));
+}
+
+#[test]
+fn knative_annotations_over_the_config_map_become_policy_kpa() {
+    assert_snapshot!(stack(&knative()));
+}
+
+#[test]
+fn each_autoscaler_goes_to_the_service_that_its_target_names() {
+    assert_snapshot!(stack(&two_services()));
+}
+
+#[test]
+fn a_single_service_can_have_its_manifest_beside_a_shared_policy() {
+    let text = two_services().replace("[stack.replicas.manifest]", "[stack.service.chat.manifest]");
+    let text = format!("{text}[stack.replicas.static-replicas]\nreplicas = 2\n");
+    let resolved = parse(&text);
+    let stack = &resolved.stacks()[0];
+    assert_eq!((stack.replicas.name(), stack.service["chat"].name()), ("static-replicas", "hpa"));
+    assert_eq!(stack.service.len(), 1);
+}
+
+#[test]
+fn a_trigger_can_go_by_its_own_name() {
+    let resolved = stack(&with("file = \"keda-prometheus.yaml\"", "requests = \"in-flight\"\n"));
+    assert!(resolved.contains("metric = \"in-flight\"\nname = \"requests\""), "{resolved}");
+}
+
+#[test]
+fn a_manifest_in_the_wrong_form_of_a_scenario_is_an_error_of_the_scenario() {
+    let text = two_services().replace("about = \"As the", "service = 3\nabout = \"As the");
+    let error =
+        Scenario::parse(&text, "my.toml", Path::new(SAMPLES)).expect_err("`service` is no table");
+    assert_snapshot!(say(&error));
+}
+
+#[test]
+fn the_resolved_scenario_needs_the_manifests_no_more() {
+    for text in [ONE_SERVICE.to_owned(), keda(), knative(), two_services()] {
+        let resolved = parse(&text).to_toml();
+        let nowhere = Path::new("/nowhere");
+        let again = Scenario::parse(&resolved, "run.toml", nowhere).expect("needs no other file");
+        assert_eq!(again.to_toml(), resolved);
+        assert!(!resolved.contains("manifest") && !resolved.contains("metric-map"));
+    }
+}
+
+#[test]
+fn a_scenario_flies_from_each_kind_of_yaml() {
+    for (text, policy) in [(ONE_SERVICE.to_owned(), "hpa"), (keda(), "keda"), (knative(), "kpa")] {
+        let options = Options { seed: 1, runs: 1, stacks: Vec::new(), threads: 1 };
+        let experiment = compare(&parse(&text), &options, &|_| ()).expect("the scenario flies");
+        let stack = &experiment.stacks[0];
+        let scales = |row: &DecisionRow| row.policy == policy && !row.action.is_empty();
+        assert!(stack.decisions.iter().any(scales), "{policy} scales");
+        let requests = stack.runs[0].services[0].requests;
+        assert!(requests.completed * 100 > requests.arrived * 95, "{policy}: {requests:?}");
+    }
+}
+
+/// The messages, one after the other.
+fn page(messages: &[String]) -> String {
+    messages.join("\n\n")
+}
+
+/// What the scenario says when `from` stands as `to` in one of its manifests.
+#[track_caller]
+fn error_in(text: &str, file: &str, from: &str, to: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder for the manifests");
+    for sample in fs::read_dir(SAMPLES).expect("the samples").map(|entry| entry.expect("a sample"))
+    {
+        let mut yaml = fs::read_to_string(sample.path()).expect("a readable sample");
+        if sample.file_name() == file {
+            assert!(yaml.contains(from), "`{file}` has no `{from}`");
+            yaml = yaml.replacen(from, to, 1);
+        }
+        fs::write(folder.path().join(sample.file_name()), yaml).expect("a writable folder");
+    }
+    let error = Scenario::parse(text, "my.toml", folder.path()).expect_err("the manifest is bad");
+    say(&error).replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[track_caller]
+fn hpa_error(from: &str, to: &str) -> String {
+    error_in(ONE_SERVICE, "hpa-walkthrough.yaml", from, to)
+}
+
+#[track_caller]
+fn keda_error(from: &str, to: &str) -> String {
+    error_in(&keda(), "keda-prometheus.yaml", from, to)
+}
+
+#[track_caller]
+fn knative_error(from: &str, to: &str) -> String {
+    error_in(&knative(), "knative-service.yaml", from, to)
+}
+
+#[track_caller]
+fn config_error(from: &str, to: &str) -> String {
+    error_in(&knative(), "config-autoscaler.yaml", from, to)
+}
+
+/// What the scenario itself says when `from` stands as `to` in it.
+#[track_caller]
+fn scenario_error(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "the scenario has no `{from}`");
+    let error = Scenario::parse(&text.replacen(from, to, 1), "my.toml", Path::new(SAMPLES));
+    say(&error.expect_err("the scenario is bad"))
+}
+
+#[test]
+fn an_unknown_field_is_an_error_at_its_line() {
+    assert_snapshot!(page(&[
+        hpa_error("minReplicas", "minReplica"),
+        hpa_error("periodSeconds: 15", "periodSecond: 15"),
+        hpa_error("  namespace: default", "  namespaces: default"),
+        keda_error("cooldownPeriod", "coolDownPeriod"),
+        keda_error("activationThreshold", "activationTreshold"),
+        keda_error("paused-scale-in", "pause-scale-in"),
+        knative_error("/window", "/windows"),
+        knative_error("containerConcurrency", "containerConcurency"),
+        knative_error("initial-scale", "activationScales"),
+        config_error("stable-window: 90s", "stabel-window: 90s"),
+    ]));
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_an_error_at_its_line() {
+    assert_snapshot!(page(&[
+        hpa_error("maxReplicas: 6", "maxReplicas: six"),
+        hpa_error("averageValue: 2500m", "averageValue: 2500milli"),
+        hpa_error("type: Percent", "type: Share"),
+        hpa_error("  maxReplicas: 6\n", ""),
+        keda_error("threshold: \"4\"", "threshold: 4"),
+        keda_error("threshold: \"100.50\"", "threshold: \"100,50\""),
+        keda_error("target: \"4\"", "target: \"four\""),
+        knative_error("window: 40s", "window: \"40\""),
+        knative_error("target: \"12\"", "target: 12"),
+        config_error("max-scale-up-rate: \"10\"", "max-scale-up-rate: fast"),
+    ]));
+}
+
+#[test]
+fn a_setting_that_cannot_work_is_an_error_at_its_field() {
+    assert_snapshot!(page(&[
+        hpa_error("minReplicas: 1", "minReplicas: 7"),
+        hpa_error("minReplicas: 1", "minReplicas: 0"),
+        hpa_error("stabilizationWindowSeconds: 120", "stabilizationWindowSeconds: 3601"),
+        keda_error("minReplicaCount: 1", "minReplicaCount: 9"),
+        keda_error("max(waiting, requests / 8)", "max(waiting, request / 8)"),
+        knative_error("\"150.0\"", "\"105.0\""),
+        knative_error("max-scale: \"6\"", "max-scale: \"12\""),
+        config_error("stable-window: 90s", "stable-window: 5s"),
+    ]));
+}
+
+#[test]
+fn a_known_field_that_is_not_flown_says_so() {
+    assert_snapshot!(page(&[
+        hpa_error("name: cpu", "name: memory"),
+        hpa_error(
+            "type: Utilization\n        averageUtilization: 90",
+            "type: AverageValue\n        averageValue: 500m"
+        ),
+        hpa_error("autoscaling/v2", "autoscaling/v1"),
+        keda_error("- type: prometheus", "- type: cpu"),
+        keda_error("- type: prometheus", "- type: rabbitmq"),
+        keda_error("    name: waiting", "    metricType: Value\n    name: waiting"),
+        keda_error("    name: waiting", "    useCachedMetrics: true\n    name: waiting"),
+        knative_error("class: kpa.", "class: hpa."),
+        knative_error("metric: concurrency", "metric: cpu"),
+        scenario_error(&with("file = \"scaled-job.yaml\"", ""), "yaml", "yaml"),
+        hpa_error("kind: HorizontalPodAutoscaler", "kind: VerticalPodAutoscaler"),
+    ]));
+}
+
+#[test]
+fn a_metric_without_a_meaning_says_how_to_give_it_one() {
+    assert_snapshot!(page(&[
+        scenario_error(ONE_SERVICE, "requests-per-second = \"arrival-rate\"\n", ""),
+        scenario_error(&keda(), KEDA_METRICS, ""),
+        hpa_error("vllm:num_requests_waiting", "my_queue"),
+        scenario_error(ONE_SERVICE, "\"arrival-rate\"", "\"arrivals\""),
+        scenario_error(ONE_SERVICE, "\"arrival-rate\"", "{ metric = \"arrival-rate\", unit = 0 }"),
+        scenario_error(ONE_SERVICE, "\"arrival-rate\"", "\"waiting\""),
+        scenario_error(ONE_SERVICE, "[metric-map]", "[metric-map]\nno_such = \"waiting\""),
+    ]));
+}
+
+#[test]
+fn an_autoscaler_must_find_its_service_and_each_service_its_autoscaler() {
+    assert_snapshot!(page(&[
+        hpa_error("kind: Deployment\n    name: chat", "kind: Deployment\n    name: vllm"),
+        scenario_error(&two_services(), "targets = { vllm-chat = \"chat\" }\n", ""),
+        scenario_error(&two_services(), "\"chat\" }", "\"cat\" }"),
+        scenario_error(&two_services(), "{ vllm-chat", "{ vllm-cat"),
+        scenario_error(
+            &two_services(),
+            "[stack.replicas.manifest]",
+            "[stack.service.web.static-replicas]\nreplicas = 1\n[stack.service.chat.static-replicas]\n\
+             replicas = 1\n[stack.replicas.manifest]"
+        ),
+        scenario_error(&one_autoscaler_for_two_services(), "yaml", "yaml"),
+        scenario_error(
+            &with("files = [\"hpa-walkthrough.yaml\", \"knative-service.yaml\"]", OWN_METRICS),
+            "yaml",
+            "yaml"
+        ),
+    ]));
+}
+
+#[test]
+fn files_are_named_once_and_can_be_read() {
+    assert_snapshot!(page(&[
+        scenario_error(ONE_SERVICE, "hpa-walkthrough.yaml", "hpa.yaml"),
+        scenario_error(ONE_SERVICE, "file = \"hpa-walkthrough.yaml\"", ""),
+        scenario_error(ONE_SERVICE, "file =", "files = [\"hpa-walkthrough.yaml\"]\nfile ="),
+        scenario_error(ONE_SERVICE, "file =", "path ="),
+        hpa_error("spec:\n", "spec: {\n"),
+        hpa_error("  minReplicas: 1", "  minReplicas: 1\n  minReplicas: 2"),
+        hpa_error("kind: HorizontalPodAutoscaler\n", ""),
+    ]));
+}
