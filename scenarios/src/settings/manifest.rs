@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 /// YAML to take replica policies from, in place of a policy: `HorizontalPodAutoscaler` (autoscaling/v2), `ScaledObject`
 /// (keda.sh/v1alpha1), Knative `Service` with the `ConfigMap` `config-autoscaler`. Each autoscaler goes to the
-/// service that its target names. The resolved scenario holds the policy's settings and needs the YAML no more.
+/// service that its target names, unless that has a policy of its own. The resolved scenario holds the policy's
+/// settings and needs the YAML no more.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Manifest {
