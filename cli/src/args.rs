@@ -78,7 +78,7 @@ pub(crate) struct Compare {
     /// Threads; 0 takes one a core. Results do not depend on it
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     pub(crate) threads: usize,
-    /// Run folder [default: runs/<scenario>-seed<seed>]
+    /// Run folder [default: runs/SCENARIO-seedNUMBER]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
 }
