@@ -38,6 +38,23 @@ pub enum Metric {
     KvUse,
     /// Share of time that the GPU (or the server) was busy since the last scrape, 0 to 1 (a pod metric).
     Busy,
+    /// Tokens in the KV cache, those reserved for prompts included (a pod metric of LLM replicas;
+    /// `vllm:kv_cache_usage_perc` times the capacity).
+    KvTokens,
+    /// Tokens that the KV cache can hold (a pod metric of LLM replicas; `num_gpu_blocks` times `block_size` of
+    /// `vllm:cache_config_info`).
+    KvCapacity,
+    /// Prompt tokens of the requests that wait inside a replica (a pod metric of LLM replicas; vLLM exports only
+    /// their number, Dynamo's engines report `queued_requests.sum_prefill_tokens`).
+    WaitingPromptTokens,
+    /// Seconds that the step under way takes (a pod metric of busy LLM replicas; `wall_time` of Dynamo's forward
+    /// pass metrics).
+    StepTime,
+    /// Prompt tokens in that step (a pod metric of busy LLM replicas; `scheduled_requests.sum_prefill_tokens`).
+    StepPromptTokens,
+    /// Cached tokens of the sequences that decode in that step (a pod metric of busy LLM replicas;
+    /// `scheduled_requests.sum_decode_kv_tokens`).
+    StepKvTokens,
     /// Requests that the gateway holds because no replica may take them (a service metric).
     GatewayQueue,
     /// Requests waiting anywhere: held by the gateway or waiting inside replicas (a service metric).
@@ -46,6 +63,70 @@ pub enum Metric {
     InFlight,
     /// Requests per second that arrived since the last scrape (a service metric).
     ArrivalRate,
+    /// Mean prompt tokens of the requests that were completed since the last scrape (a service metric;
+    /// `vllm:request_prompt_tokens`, sum over count).
+    PromptTokens,
+    /// Mean output tokens of the requests that were completed since the last scrape (a service metric;
+    /// `vllm:request_generation_tokens`, sum over count).
+    OutputTokens,
+    /// Mean seconds from the first arrival at the gateway to the first token, of the requests that were completed
+    /// since the last scrape (a service metric; `vllm:time_to_first_token_seconds` as a frontend measures it).
+    Ttft,
+    /// Mean seconds a token after the first, of the requests that were completed since the last scrape (a service
+    /// metric; `vllm:request_time_per_output_token_seconds`).
+    Tpot,
+}
+
+impl Metric {
+    /// Whether it is measured of each pod; otherwise it is one of the whole service.
+    pub fn is_of_pods(self) -> bool {
+        match self {
+            Self::Concurrency
+            | Self::Running
+            | Self::Waiting
+            | Self::KvUse
+            | Self::Busy
+            | Self::KvTokens
+            | Self::KvCapacity
+            | Self::WaitingPromptTokens
+            | Self::StepTime
+            | Self::StepPromptTokens
+            | Self::StepKvTokens => true,
+            Self::GatewayQueue
+            | Self::QueueLength
+            | Self::InFlight
+            | Self::ArrivalRate
+            | Self::PromptTokens
+            | Self::OutputTokens
+            | Self::Ttft
+            | Self::Tpot => false,
+        }
+    }
+
+    /// Its name, as settings write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Concurrency => "concurrency",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::KvUse => "kv-use",
+            Self::Busy => "busy",
+            Self::KvTokens => "kv-tokens",
+            Self::KvCapacity => "kv-capacity",
+            Self::WaitingPromptTokens => "waiting-prompt-tokens",
+            Self::StepTime => "step-time",
+            Self::StepPromptTokens => "step-prompt-tokens",
+            Self::StepKvTokens => "step-kv-tokens",
+            Self::GatewayQueue => "gateway-queue",
+            Self::QueueLength => "queue-length",
+            Self::InFlight => "in-flight",
+            Self::ArrivalRate => "arrival-rate",
+            Self::PromptTokens => "prompt-tokens",
+            Self::OutputTokens => "output-tokens",
+            Self::Ttft => "ttft",
+            Self::Tpot => "tpot",
+        }
+    }
 }
 
 /// A value of a metric, and when it was taken.

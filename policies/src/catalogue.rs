@@ -1,6 +1,9 @@
 //! What policies there are, in their own words: the head doc of each source file, taken in at compile time.
 
-use crate::{cluster_autoscaler, fixed_nodes, hpa, keda, kpa, static_replicas};
+use crate::{
+    aibrix_apa, aibrix_kpa, cluster_autoscaler, fixed_nodes, hpa, keda, kpa, naive_ratio,
+    static_replicas,
+};
 use schemars::{Schema, schema_for};
 
 /// The headings of every policy's head doc, in order.
@@ -79,6 +82,24 @@ pub fn catalogue() -> Vec<PolicyDoc> {
         PolicyDoc::read("hpa", Replicas, include_str!("hpa/mod.rs"), schema_for!(hpa::Settings)),
         PolicyDoc::read("keda", Replicas, include_str!("keda/mod.rs"), schema_for!(keda::Settings)),
         PolicyDoc::read("kpa", Replicas, include_str!("kpa/mod.rs"), schema_for!(kpa::Settings)),
+        PolicyDoc::read(
+            "naive-ratio",
+            Replicas,
+            include_str!("naive_ratio.rs"),
+            schema_for!(naive_ratio::Settings),
+        ),
+        PolicyDoc::read(
+            "aibrix-kpa",
+            Replicas,
+            include_str!("aibrix_kpa.rs"),
+            schema_for!(aibrix_kpa::Settings),
+        ),
+        PolicyDoc::read(
+            "aibrix-apa",
+            Replicas,
+            include_str!("aibrix_apa.rs"),
+            schema_for!(aibrix_apa::Settings),
+        ),
         PolicyDoc::read(
             "fixed-nodes",
             Nodes,

@@ -6,13 +6,18 @@
 
 mod catalogue;
 mod invalid;
+mod readings;
 mod state;
 
+pub mod aibrix;
+pub mod aibrix_apa;
+pub mod aibrix_kpa;
 pub mod cluster_autoscaler;
 pub mod fixed_nodes;
 pub mod hpa;
 pub mod keda;
 pub mod kpa;
+pub mod naive_ratio;
 pub mod static_replicas;
 
 pub use catalogue::{HEADINGS, Kind, PolicyDoc, Section, catalogue};
@@ -35,6 +40,12 @@ pub enum ReplicaPolicy {
     Keda(keda::Settings),
     /// Knative's autoscaler.
     Kpa(Box<kpa::Settings>),
+    /// Metric over target times the replicas asked for: runs away while models load.
+    NaiveRatio(naive_ratio::Settings),
+    /// AIBrix' KPA.
+    AibrixKpa(aibrix_kpa::Settings),
+    /// AIBrix' APA.
+    AibrixApa(aibrix_apa::Settings),
 }
 
 impl ReplicaPolicy {
@@ -45,6 +56,9 @@ impl ReplicaPolicy {
             Self::Hpa(_) => "hpa",
             Self::Keda(_) => "keda",
             Self::Kpa(_) => "kpa",
+            Self::NaiveRatio(_) => "naive-ratio",
+            Self::AibrixKpa(_) => "aibrix-kpa",
+            Self::AibrixApa(_) => "aibrix-apa",
         }
     }
 
@@ -55,6 +69,9 @@ impl ReplicaPolicy {
             Self::Hpa(settings) => settings.validate(),
             Self::Keda(settings) => settings.validate(),
             Self::Kpa(settings) => settings.validate(),
+            Self::NaiveRatio(settings) => settings.validate(),
+            Self::AibrixKpa(settings) => settings.validate(),
+            Self::AibrixApa(settings) => settings.validate(),
         }
     }
 
@@ -67,6 +84,11 @@ impl ReplicaPolicy {
             Self::Hpa(settings) => Box::new(hpa::Hpa::new(settings, services)),
             Self::Keda(settings) => Box::new(keda::Keda::new(settings, services)),
             Self::Kpa(settings) => Box::new(kpa::Kpa::new(*settings, services)),
+            Self::NaiveRatio(settings) => {
+                Box::new(naive_ratio::NaiveRatio::new(settings, services))
+            }
+            Self::AibrixKpa(settings) => Box::new(aibrix_kpa::AibrixKpa::new(settings, services)),
+            Self::AibrixApa(settings) => Box::new(aibrix_apa::Apa::new(settings, services)),
         }
     }
 }

@@ -6,18 +6,37 @@ use contract::{Instant, Metric, Sample};
 use std::collections::VecDeque;
 
 /// How many numbers one scrape reads at most.
-const WIDTH: usize = 5;
+const WIDTH: usize = 11;
 
 /// Stands where a scrape could not tell: such a value enters no mean, and alone makes no sample.
 pub(crate) const NOT_MEASURED: f64 = f64::NAN;
 
 /// Pod metrics, in order.
-pub(crate) const POD_METRICS: [Metric; WIDTH] =
-    [Metric::Concurrency, Metric::Running, Metric::Waiting, Metric::KvUse, Metric::Busy];
+pub(crate) const POD_METRICS: [Metric; WIDTH] = [
+    Metric::Concurrency,
+    Metric::Running,
+    Metric::Waiting,
+    Metric::KvUse,
+    Metric::Busy,
+    Metric::KvTokens,
+    Metric::KvCapacity,
+    Metric::WaitingPromptTokens,
+    Metric::StepTime,
+    Metric::StepPromptTokens,
+    Metric::StepKvTokens,
+];
 
 /// Service metrics, in order.
-pub(crate) const SERVICE_METRICS: [Metric; 4] =
-    [Metric::GatewayQueue, Metric::QueueLength, Metric::InFlight, Metric::ArrivalRate];
+pub(crate) const SERVICE_METRICS: [Metric; 8] = [
+    Metric::GatewayQueue,
+    Metric::QueueLength,
+    Metric::InFlight,
+    Metric::ArrivalRate,
+    Metric::PromptTokens,
+    Metric::OutputTokens,
+    Metric::Ttft,
+    Metric::Tpot,
+];
 
 /// The last scrapes of one target.
 #[derive(Debug, Default)]

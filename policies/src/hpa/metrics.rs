@@ -188,8 +188,13 @@ impl ResourceMetric {
 
 impl PodsMetric {
     fn validate(&self) -> Result<(), Invalid> {
-        let name = metric_name(self.metric);
-        ensure(of_pods(self.metric), "metric", name, "a metric of pods, such as `concurrency`")?;
+        let name = self.metric.name();
+        ensure(
+            self.metric.is_of_pods(),
+            "metric",
+            name,
+            "a metric of pods, such as `concurrency`",
+        )?;
         ensure_target("average-value", self.average_value)
     }
 }
@@ -234,7 +239,7 @@ impl ExternalMetric {
 /// Fails for a metric that only pods have.
 pub(crate) fn ensure_of_service(metric: Metric) -> Result<(), Invalid> {
     let expected = "a metric of the service, such as `queue-length`";
-    ensure(!of_pods(metric), "metric", metric_name(metric), expected)
+    ensure(!metric.is_of_pods(), "metric", metric.name(), expected)
 }
 
 /// Targets are whole thousandths, as Kubernetes quantities are.
@@ -277,30 +282,4 @@ pub(crate) fn to_milli(value: f64) -> i64 {
 #[expect(clippy::cast_precision_loss, reason = "for reports")]
 pub(crate) fn from_milli(milli: i64) -> f64 {
     milli as f64 / 1000.0
-}
-
-fn of_pods(metric: Metric) -> bool {
-    match metric {
-        Metric::Concurrency | Metric::Running | Metric::Waiting | Metric::KvUse | Metric::Busy => {
-            true
-        }
-        Metric::GatewayQueue | Metric::QueueLength | Metric::InFlight | Metric::ArrivalRate => {
-            false
-        }
-    }
-}
-
-/// A metric's name, as settings write it.
-pub(crate) fn metric_name(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Concurrency => "concurrency",
-        Metric::Running => "running",
-        Metric::Waiting => "waiting",
-        Metric::KvUse => "kv-use",
-        Metric::Busy => "busy",
-        Metric::GatewayQueue => "gateway-queue",
-        Metric::QueueLength => "queue-length",
-        Metric::InFlight => "in-flight",
-        Metric::ArrivalRate => "arrival-rate",
-    }
 }

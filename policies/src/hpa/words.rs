@@ -1,6 +1,6 @@
 //! Why an HPA did what it did, in a few words and numbers.
 
-use super::metrics::{MetricFailure, MetricSource, from_milli, metric_name};
+use super::metrics::{MetricFailure, MetricSource, from_milli};
 use super::reconcile::{Limit, Scale, Verdict};
 use contract::Reason;
 use std::cmp::Ordering;
@@ -25,7 +25,7 @@ pub(super) fn reason(
             let source = &metrics[metric];
             count(
                 Reason::new(words)
-                    .with(metric_name(source.metric()), from_milli(proposal.usage_milli))
+                    .with(source.metric().name(), from_milli(proposal.usage_milli))
                     .with("target", source.target()),
             )
             .with("proposed", f64::from(proposal.replicas))

@@ -7,7 +7,7 @@ use crate::Invalid;
 use crate::hpa::Settings as HpaSettings;
 use crate::hpa::behavior::{Behavior, SelectPolicy};
 use crate::hpa::controller::Controller;
-use crate::hpa::metrics::{ExternalMetric, MetricSource, ensure_of_service, metric_name};
+use crate::hpa::metrics::{ExternalMetric, MetricSource, ensure_of_service};
 use crate::invalid::{ensure, ensure_not_negative};
 use contract::{Metric, Micros, ServiceSeen};
 use schemars::JsonSchema;
@@ -200,7 +200,7 @@ impl Trigger {
     pub(super) fn name(&self) -> Cow<'_, str> {
         match &self.name {
             Some(name) => Cow::Borrowed(name),
-            None => Cow::Owned(metric_name(self.metric).replace('-', "_")),
+            None => Cow::Owned(self.metric.name().replace('-', "_")),
         }
     }
 

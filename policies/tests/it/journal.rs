@@ -18,6 +18,9 @@ fn policies() -> Vec<Box<dyn Policy>> {
         r#"{ "keda": { "max-replica-count": 9, "cooldown-period": "1m",
             "triggers": [{ "metric": "queue-length", "threshold": 4 }] } }"#,
         r#"{ "kpa": { "target": 20, "window": "30s", "scale-down-delay": "30s" } }"#,
+        r#"{ "naive-ratio": { "metric": "concurrency", "target": 8, "max-replicas": 9 } }"#,
+        r#"{ "aibrix-kpa": { "metric": "in-flight", "target-value": 20, "max-replicas": 9 } }"#,
+        r#"{ "aibrix-apa": { "metric": "concurrency", "target-value": 8, "max-replicas": 9 } }"#,
     ];
     let nodes = [
         r#"{ "fixed-nodes": { "nodes": { "l40s": 3 } } }"#,

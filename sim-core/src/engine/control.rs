@@ -5,6 +5,7 @@ use super::{CHECKED, Engine, Event, id};
 use crate::fleet::scaled;
 use crate::metrics::{NOT_MEASURED, POD_METRICS, SERVICE_METRICS};
 use crate::queue::Class;
+use crate::server::{LlmGauges, Server};
 use contract::{Action, Instant, Micros, Observation, Plan, PoolId, ServiceId};
 
 /// A loop that waits for unschedulable pods looks again this much later when one turns up, or when it has just
@@ -44,7 +45,21 @@ impl Engine<'_> {
         } else {
             ((busy - found.scrapes.busy_before).as_secs_f64() / elapsed.as_secs_f64()).min(1.0)
         };
-        let values = [running + waiting, running, waiting, server.kv_use(now), share];
+        let [kv_tokens, kv_capacity, waiting_prompt, step_time, step_prompt, step_kv] =
+            llm_values(server, now);
+        let values = [
+            running + waiting,
+            running,
+            waiting,
+            server.kv_use(now),
+            share,
+            kv_tokens,
+            kv_capacity,
+            waiting_prompt,
+            step_time,
+            step_prompt,
+            step_kv,
+        ];
         found.scrapes.push(now, values, &self.spec.metrics);
         found.scrapes.busy_before = busy;
         self.fingerprint.event(now, super::tag::SCRAPED, u64::from(pod.slot));
@@ -53,21 +68,25 @@ impl Engine<'_> {
     }
 
     /// Reads a gateway's exporter.
-    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     pub(super) fn scrape_service(&mut self, service: ServiceId) {
         let now = self.now;
         let waiting = self.waiting_inside(service);
         let runtime = &mut self.services[service.index()];
         let held = f64::from(runtime.gateway.held());
-        let attempts = runtime.score.counts.attempts - runtime.attempts_at_last_scrape;
-        runtime.attempts_at_last_scrape = runtime.score.counts.attempts;
-        // A rate needs two scrapes.
-        let rate = runtime
-            .last_scrape
-            .replace(now)
-            .map_or(NOT_MEASURED, |last| attempts as f64 / now.since(last).as_secs_f64());
+        let totals = runtime.score.totals();
+        // A rate needs two scrapes, and so does a mean of what came between them.
+        let since = runtime.last_scrape.replace((now, totals));
+        let [rate, prompt, output, ttft, tpot] =
+            since.map_or([NOT_MEASURED; 5], |(last, before)| {
+                let between = totals.since(&before);
+                let attempts = between.attempts / now.since(last).as_secs_f64();
+                let [prompt, output, ttft, tpot] = between.means();
+                [attempts, prompt, output, ttft, tpot]
+            });
         let inside = f64::from(runtime.score.inside() - runtime.pausing);
-        let values = [held, held + f64::from(waiting), inside, rate, NOT_MEASURED];
+        let queue = held + f64::from(waiting);
+        let none = NOT_MEASURED;
+        let values = [held, queue, inside, rate, prompt, output, ttft, tpot, none, none, none];
         self.service_scrapes[service.index()].push(now, values, &self.spec.metrics);
         let interval = self.spec.metrics.scrape_interval;
         self.queue.push(now + interval, Class::Scrape, Event::ScrapeService(service));
@@ -77,7 +96,7 @@ impl Engine<'_> {
     pub(super) fn waiting_inside(&self, service: ServiceId) -> u32 {
         let slots = self.services[service.index()].slots.iter();
         let servers = slots.filter_map(|slot| self.servers[*slot as usize].as_ref());
-        servers.map(super::Server::waiting).sum()
+        servers.map(Server::waiting).sum()
     }
 
     /// Asks one policy, and carries out what it asks for.
@@ -198,4 +217,17 @@ impl Engine<'_> {
             self.request_node(pool);
         }
     }
+}
+
+/// The metrics of an LLM engine, in order; not measured of a plain server, and a step only where one is under way.
+fn llm_values(server: &Server, now: Instant) -> [f64; 6] {
+    let Some(gauges) = server.llm_gauges(now) else { return [NOT_MEASURED; 6] };
+    let step = gauges.step.map_or([NOT_MEASURED; 3], |step| {
+        #[expect(clippy::cast_precision_loss, reason = "token counts stay below 2^53")]
+        let kv_tokens = step.kv_tokens as f64;
+        [step.seconds, f64::from(step.prompt_tokens), kv_tokens]
+    });
+    let [time, prompt, kv] = step;
+    let LlmGauges { kv_tokens, kv_capacity, waiting_prompt_tokens, .. } = gauges;
+    [kv_tokens, kv_capacity, waiting_prompt_tokens, time, prompt, kv]
 }

@@ -131,7 +131,6 @@ fn make_service(
         stages: Stages::default(),
         pools: run.pools.iter().map(|pool| fits_fresh(&spec.pod, &pool.shape).is_ok()).collect(),
         has_room: true,
-        attempts_at_last_scrape: 0,
         last_scrape: None,
     };
     service.next = pull(&mut service, horizon, Instant::ZERO)?;

@@ -17,4 +17,4 @@ mod stretch;
 mod time;
 
 pub use model::{EngineSettings, StepModel, StepTables};
-pub use replica::{Event, Replica};
+pub use replica::{Event, Replica, StepSeen};

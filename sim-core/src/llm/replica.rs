@@ -7,7 +7,7 @@
 
 use super::sequences::{Sequence, Sequences};
 use super::stretch::Stretch;
-use super::time::{Moment, Picos};
+use super::time::{Moment, Picos, as_seconds};
 use super::{EngineSettings, StepModel};
 use contract::{Instant, Micros};
 use std::collections::VecDeque;
@@ -77,6 +77,17 @@ enum Phase {
     Mixed(Moment),
 }
 
+/// A step as an engine reports it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepSeen {
+    /// How long it takes, in seconds.
+    pub seconds: f64,
+    /// Prompt tokens in it.
+    pub prompt_tokens: u32,
+    /// Cached tokens of the sequences that decode in it.
+    pub kv_tokens: u64,
+}
+
 /// A request that is not in the batch.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
@@ -95,6 +106,11 @@ struct StepPlan {
     prompt: u32,
     /// Sum of chunk × tokens already in the cache.
     context: u64,
+}
+
+impl StepPlan {
+    /// No prompt tokens, nobody admitted.
+    const DECODE_ONLY: Self = Self { admits: 0, prompt: 0, context: 0 };
 }
 
 impl Replica {
@@ -212,6 +228,31 @@ impl Replica {
         self.settings.kv_capacity_tokens
     }
 
+    /// Prompt tokens of the requests that wait for a place in the batch.
+    pub fn waiting_prompt_tokens(&self) -> u64 {
+        self.waiting.iter().map(|waiting| u64::from(waiting.prompt)).sum()
+    }
+
+    /// The step under way, or the one about to begin; `None` when idle.
+    pub fn step_seen(&self, now: Instant) -> Option<StepSeen> {
+        let (plan, decoded) = match self.phase {
+            Phase::Idle => return None,
+            Phase::Boundary(_) if self.is_empty() => return None,
+            Phase::Boundary(_) => (self.plan(), 0),
+            Phase::Mixed(_) => (self.plan_of(0), 0),
+            Phase::Decoding(stretch) => {
+                (StepPlan::DECODE_ONLY, stretch.steps_begun(now.into()).saturating_sub(1))
+            }
+        };
+        let kv_tokens = self.decoding_kv + decoded * u64::from(self.decoding);
+        let length = if plan.prompt == 0 {
+            self.model.decode_steps(self.decoding, kv_tokens).0
+        } else {
+            self.model.mixed_step(self.decoding, kv_tokens, plan.prompt, plan.context)
+        };
+        Some(StepSeen { seconds: as_seconds(length), prompt_tokens: plan.prompt, kv_tokens })
+    }
+
     /// Evictions so far.
     pub fn preemptions(&self) -> u64 {
         self.preemptions
@@ -305,7 +346,7 @@ impl Replica {
     /// The same, with at most `most` of those that wait.
     fn plan_of(&self, most: usize) -> StepPlan {
         let mut budget = self.prompt_budget();
-        let mut plan = StepPlan { admits: 0, prompt: 0, context: 0 };
+        let mut plan = StepPlan::DECODE_ONLY;
         for &place in &self.prefilling {
             let sequence = self.sequences.get(place);
             let chunk = budget.min(sequence.prompt - sequence.prefilled);

@@ -8,6 +8,15 @@ pub(super) type Picos = u64;
 
 const PICOS_PER_MICRO: Picos = 1_000_000;
 
+/// The same in seconds, for reports.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "steps are shorter than 2^53 picoseconds, 2.5 hours"
+)]
+pub(super) fn as_seconds(length: Picos) -> f64 {
+    length as f64 / 1e12
+}
+
 /// A point in time to the picosecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment {

@@ -2,7 +2,7 @@
 
 mod plain;
 
-use crate::llm::{Event, Replica};
+use crate::llm::{Event, Replica, StepSeen};
 use contract::{Instant, Micros};
 pub(crate) use plain::PlainServer;
 
@@ -26,6 +26,19 @@ pub(crate) struct Job {
     pub(crate) output: u32,
     /// Service time on a plain server.
     pub(crate) work: Micros,
+}
+
+/// What an LLM engine exports beside requests, KV-cache use and business.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LlmGauges {
+    /// Tokens in the KV cache, those reserved for prompts included.
+    pub(crate) kv_tokens: f64,
+    /// Tokens that it can hold.
+    pub(crate) kv_capacity: f64,
+    /// Prompt tokens that wait.
+    pub(crate) waiting_prompt_tokens: f64,
+    /// The step under way.
+    pub(crate) step: Option<StepSeen>,
 }
 
 impl Server {
@@ -87,6 +100,18 @@ impl Server {
             Self::Llm(replica) => replica.kv_used(now) as f64 / replica.kv_capacity().max(1) as f64,
             Self::Plain(_) => 0.0,
         }
+    }
+
+    /// What an LLM engine exports beside; `None` of a plain server.
+    #[expect(clippy::cast_precision_loss, reason = "token counts stay below 2^53")]
+    pub(crate) fn llm_gauges(&self, now: Instant) -> Option<LlmGauges> {
+        let Self::Llm(replica) = self else { return None };
+        Some(LlmGauges {
+            kv_tokens: replica.kv_used(now) as f64,
+            kv_capacity: replica.kv_capacity() as f64,
+            waiting_prompt_tokens: replica.waiting_prompt_tokens() as f64,
+            step: replica.step_seen(now),
+        })
     }
 
     /// Time spent computing so far.

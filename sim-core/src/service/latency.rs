@@ -30,6 +30,11 @@ impl LatencySum {
         self.sum += u128::from(time.0);
     }
 
+    /// How many, and their sum in microseconds.
+    pub(crate) fn count_and_sum(&self) -> (u64, u128) {
+        (self.histogram.len(), self.sum)
+    }
+
     /// The histogram, in microseconds.
     pub(crate) fn histogram(&self) -> &Histogram<u64> {
         &self.histogram

@@ -7,6 +7,7 @@ mod patience;
 mod requests;
 mod score;
 mod stages;
+mod totals;
 
 use crate::outcome::Cause;
 use crate::random::Stream;
@@ -21,6 +22,7 @@ pub(crate) use requests::{Request, Requests, Where};
 pub(crate) use score::{Ending, Score};
 pub(crate) use stages::Stages;
 use std::collections::BTreeMap;
+pub(crate) use totals::Totals;
 
 /// Everything about one service that changes during a run, save its pods.
 pub(crate) struct Service {
@@ -52,9 +54,8 @@ pub(crate) struct Service {
     pub(crate) pools: Vec<bool>,
     /// Some node may have room for one of its pods: false from when one fits nowhere until something makes room.
     pub(crate) has_room: bool,
-    pub(crate) attempts_at_last_scrape: u64,
-    /// `None` before the first.
-    pub(crate) last_scrape: Option<Instant>,
+    /// When it was last scraped, and the totals then; `None` before the first.
+    pub(crate) last_scrape: Option<(Instant, Totals)>,
 }
 
 impl Service {

@@ -3,6 +3,7 @@
 use super::blame::Causes;
 use super::latency::{Histograms, LatencySum};
 use super::requests::Request;
+use super::totals::Totals;
 use crate::outcome::{Blame, Cause, Latency, Little, RequestCounts, TimelineRow, Tokens};
 use crate::spec::Slo;
 use contract::{Instant, Micros};
@@ -170,6 +171,11 @@ impl Score {
             tpot: self.tpot.histogram().clone(),
             e2e: self.e2e.histogram().clone(),
         }
+    }
+
+    /// What an exporter counts.
+    pub(crate) fn totals(&self) -> Totals {
+        Totals::new(self.counts.attempts, self.tokens, &self.ttft, &self.tpot)
     }
 
     /// Tokens of completed requests.

@@ -1,7 +1,11 @@
 //! What policies see, and when.
 
-use crate::world::{Flight, World, at, fixed, secs};
+use crate::world::{Flight, World, assert_close, at, fixed, secs};
 use contract::{Instant, Metric, Micros, Sample};
+use sim_core::Arrival;
+use sim_core::llm::{EngineSettings, StepModel, StepTables};
+use sim_core::spec::{LlmVariant, ServiceKind};
+use std::sync::Arc;
 
 /// Every service and pod sample that the policy saw, with when it saw it.
 fn samples(flight: &Flight) -> impl Iterator<Item = (Instant, &Sample)> {
@@ -131,4 +135,67 @@ fn a_policy_that_only_looks_leaves_no_trace() {
         world.fly().outcome.summary.fingerprint
     };
     assert_eq!(fingerprint(secs(1)), fingerprint(Micros::from_millis(1700)));
+}
+
+/// One replica whose steps take a second and a millisecond a cached token, for one sequence at a time.
+fn llm_world(arrivals: &[(u64, u32, u32)]) -> World {
+    let tables = StepTables {
+        decode_ms: vec![(1, 1000.0)],
+        prefill_ms: vec![(1, 1000.0)],
+        kv_ms_per_token: 1.0,
+        chunk_context_ms: 0.0,
+        host_ms: 0.0,
+    };
+    let engine =
+        EngineSettings { max_num_seqs: 1, max_num_batched_tokens: 100, kv_capacity_tokens: 5000 };
+    let mut world = World::running(1, 1);
+    let gpu = world.pool().shape.gpu.clone().expect("nodes with GPUs");
+    let model = Arc::new(StepModel::new(&tables));
+    world.service().kind = ServiceKind::Llm { variants: vec![LlmVariant { gpu, model, engine }] };
+    let arrival = |&(second, prompt_tokens, output_tokens)| Arrival {
+        at: at(second),
+        prompt_tokens,
+        output_tokens,
+    };
+    world.arrivals[0] = arrivals.iter().map(arrival).collect();
+    world
+}
+
+#[test]
+fn an_engine_exports_its_cache_its_queue_and_the_step_under_way() {
+    let flight = llm_world(&[(0, 50, 500), (1, 70, 10), (2, 90, 10)]).fly();
+    let seen = flight.seen_at(60);
+    let pod = &seen.services[0].pods[0];
+    let value = |metric| pod.sample(metric).expect("a metric of LLM pods").value;
+    assert_close(value(Metric::KvCapacity), 5000.0);
+    assert_close(value(Metric::WaitingPromptTokens), 160.0);
+    assert_close(value(Metric::StepPromptTokens), 0.0);
+    let kv = value(Metric::KvTokens);
+    assert!((60.0..110.0).contains(&kv), "a token a second and a bit since the prompt: {kv}");
+    assert_close(value(Metric::StepKvTokens), kv);
+    assert_close(value(Metric::StepTime), 1.0 + kv / 1000.0);
+    assert_close(value(Metric::KvUse), kv / 5000.0);
+}
+
+#[test]
+fn a_gateway_exports_means_of_what_was_completed_between_two_scrapes() {
+    let flight = llm_world(&[(31, 50, 3), (32, 70, 5)]).fly();
+    let service = |second: u64| &flight.seen_at(second).services[0];
+    assert_eq!(service(30).sample(Metric::PromptTokens), None, "nothing was completed yet");
+    let first = (32..120).find_map(|second| service(second).sample(Metric::PromptTokens));
+    let first = first.expect("two requests are completed");
+    let of = |metric| service(first.at.0.div_ceil(1_000_000)).sample(metric).expect("seen").value;
+    assert!([50.0, 60.0].contains(&first.value), "one request or both: {}", first.value);
+    assert_close(of(Metric::OutputTokens), if first.value > 55.0 { 4.0 } else { 3.0 });
+    assert!((0.9..6.0).contains(&of(Metric::Ttft)), "{}", of(Metric::Ttft));
+    assert!((1.0..1.1).contains(&of(Metric::Tpot)), "{}", of(Metric::Tpot));
+    assert_eq!(service(300).sample(Metric::Ttft), None, "nothing was completed lately");
+}
+
+#[test]
+fn a_plain_server_exports_no_metric_of_an_engine() {
+    let flight = busy_world().fly();
+    let pod = &flight.seen_at(300).services[0].pods[0];
+    assert_eq!(pod.sample(Metric::KvTokens), None);
+    assert_eq!(pod.sample(Metric::StepTime), None);
 }
