@@ -2,7 +2,7 @@
 
 use crate::{
     aibrix_apa, aibrix_kpa, cluster_autoscaler, fixed_nodes, hpa, keda, kpa, naive_ratio,
-    static_replicas,
+    static_replicas, wva,
 };
 use schemars::{Schema, schema_for};
 
@@ -100,6 +100,7 @@ pub fn catalogue() -> Vec<PolicyDoc> {
             include_str!("aibrix_apa.rs"),
             schema_for!(aibrix_apa::Settings),
         ),
+        PolicyDoc::read("wva", Replicas, include_str!("wva/mod.rs"), schema_for!(wva::Settings)),
         PolicyDoc::read(
             "fixed-nodes",
             Nodes,

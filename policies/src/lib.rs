@@ -19,6 +19,7 @@ pub mod keda;
 pub mod kpa;
 pub mod naive_ratio;
 pub mod static_replicas;
+pub mod wva;
 
 pub use catalogue::{HEADINGS, Kind, PolicyDoc, Section, catalogue};
 pub use invalid::Invalid;
@@ -46,6 +47,8 @@ pub enum ReplicaPolicy {
     AibrixKpa(aibrix_kpa::Settings),
     /// AIBrix' APA.
     AibrixApa(aibrix_apa::Settings),
+    /// llm-d's Workload Variant Autoscaler with its HPA.
+    Wva(Box<wva::Settings>),
 }
 
 impl ReplicaPolicy {
@@ -59,6 +62,7 @@ impl ReplicaPolicy {
             Self::NaiveRatio(_) => "naive-ratio",
             Self::AibrixKpa(_) => "aibrix-kpa",
             Self::AibrixApa(_) => "aibrix-apa",
+            Self::Wva(_) => "wva",
         }
     }
 
@@ -72,6 +76,7 @@ impl ReplicaPolicy {
             Self::NaiveRatio(settings) => settings.validate(),
             Self::AibrixKpa(settings) => settings.validate(),
             Self::AibrixApa(settings) => settings.validate(),
+            Self::Wva(settings) => settings.validate(),
         }
     }
 
@@ -89,6 +94,7 @@ impl ReplicaPolicy {
             }
             Self::AibrixKpa(settings) => Box::new(aibrix_kpa::AibrixKpa::new(settings, services)),
             Self::AibrixApa(settings) => Box::new(aibrix_apa::Apa::new(settings, services)),
+            Self::Wva(settings) => Box::new(wva::Wva::new(*settings, services)),
         }
     }
 }

@@ -48,7 +48,7 @@ use contract::{
 };
 use controller::Controller;
 use metrics::{Context, MetricFailure, MetricSource};
-use reconcile::{Combined, Memory, Scale, Target, combine, reconcile};
+use reconcile::{Combined, Memory, Scale, Target, Verdict, combine, reconcile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tolerance::Tolerances;
@@ -145,23 +145,31 @@ impl Autoscaler {
         plan: &mut Plan,
         measure: impl FnOnce(&[MetricSource]) -> Combined<MetricFailure>,
     ) {
+        let metrics = &self.settings.metrics;
+        let sees_zero = metrics.iter().any(MetricSource::sees_zero);
+        let verdict = self.judge(memory, now, scale, sees_zero, measure);
+        let named = |place: usize| (metrics[place].metric().name(), metrics[place].target());
+        write(&verdict, (service, scale), named, plan);
+    }
+
+    /// The same up to the verdict. `sees_zero`: whether any metric can be read without a pod.
+    pub(crate) fn judge(
+        &self,
+        memory: &mut Memory,
+        now: Instant,
+        scale: Scale,
+        sees_zero: bool,
+        measure: impl FnOnce(&[MetricSource]) -> Combined<MetricFailure>,
+    ) -> Verdict<MetricFailure> {
         let settings = &self.settings;
         let target = Target {
             min: settings.min_replicas,
             max: settings.max_replicas,
             behavior: self.behavior.as_ref(),
-            sees_zero: settings.metrics.iter().any(MetricSource::sees_zero),
+            sees_zero,
             controller: &settings.controller,
         };
-        let metrics = &settings.metrics;
-        let verdict = reconcile(&target, memory, now, scale, || measure(metrics));
-        let replicas = verdict.replicas(scale.spec);
-        let reason = words::reason(&verdict, scale, metrics);
-        if replicas == scale.spec {
-            plan.hold(Subject::Service(service), reason);
-        } else {
-            plan.act(Action::SetReplicas { service, replicas }, reason);
-        }
+        reconcile(&target, memory, now, scale, || measure(&settings.metrics))
     }
 
     pub(crate) fn tolerances(&self) -> Tolerances {
@@ -173,6 +181,22 @@ impl Autoscaler {
             scale_down: own(|behavior| behavior.scale_down.tolerance),
             scale_up: own(|behavior| behavior.scale_up.tolerance),
         }
+    }
+}
+
+/// Writes a verdict into a plan; `named` gives name and target of the metric at a place.
+pub(crate) fn write(
+    verdict: &Verdict<MetricFailure>,
+    (service, scale): (ServiceId, Scale),
+    named: impl Fn(usize) -> (&'static str, f64),
+    plan: &mut Plan,
+) {
+    let replicas = verdict.replicas(scale.spec);
+    let reason = words::reason(verdict, scale, named);
+    if replicas == scale.spec {
+        plan.hold(Subject::Service(service), reason);
+    } else {
+        plan.act(Action::SetReplicas { service, replicas }, reason);
     }
 }
 

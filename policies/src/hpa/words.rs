@@ -1,6 +1,6 @@
 //! Why an HPA did what it did, in a few words and numbers.
 
-use super::metrics::{MetricFailure, MetricSource, from_milli};
+use super::metrics::{MetricFailure, from_milli};
 use super::reconcile::{Limit, Scale, Verdict};
 use contract::Reason;
 use std::cmp::Ordering;
@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 pub(super) fn reason(
     verdict: &Verdict<MetricFailure>,
     scale: Scale,
-    metrics: &[MetricSource],
+    named: impl Fn(usize) -> (&'static str, f64),
 ) -> Reason {
     let count = |reason: Reason| reason.with("replicas", f64::from(scale.spec));
     match *verdict {
@@ -22,11 +22,11 @@ pub(super) fn reason(
         Verdict::Abandoned { failure, .. } => count(Reason::new(failed(failure))),
         Verdict::Decided { metric, proposal, stabilised, replicas, limit } => {
             let words = decided(scale.spec, proposal.replicas, stabilised, replicas, limit);
-            let source = &metrics[metric];
+            let (name, target) = named(metric);
             count(
                 Reason::new(words)
-                    .with(source.metric().name(), from_milli(proposal.usage_milli))
-                    .with("target", source.target()),
+                    .with(name, from_milli(proposal.usage_milli))
+                    .with("target", target),
             )
             .with("proposed", f64::from(proposal.replicas))
         }

@@ -21,6 +21,8 @@ fn policies() -> Vec<Box<dyn Policy>> {
         r#"{ "naive-ratio": { "metric": "concurrency", "target": 8, "max-replicas": 9 } }"#,
         r#"{ "aibrix-kpa": { "metric": "in-flight", "target-value": 20, "max-replicas": 9 } }"#,
         r#"{ "aibrix-apa": { "metric": "concurrency", "target-value": 8, "max-replicas": 9 } }"#,
+        r#"{ "wva": { "version": { "v1": {} }, "max-replicas": 9 } }"#,
+        r#"{ "wva": { "version": { "v2": {} }, "max-replicas": 9 } }"#,
     ];
     let nodes = [
         r#"{ "fixed-nodes": { "nodes": { "l40s": 3 } } }"#,
@@ -88,7 +90,17 @@ fn service(turn: &Turn, now: Instant) -> ServiceSeen {
         samples: if id % 4 == 3 {
             vec![]
         } else {
-            vec![sample(Metric::Concurrency, turn.load / 3.0)]
+            vec![
+                sample(Metric::Concurrency, turn.load / 3.0),
+                sample(Metric::Waiting, turn.load / 20.0),
+                sample(Metric::KvUse, turn.load / 200.0),
+                sample(Metric::KvTokens, turn.load * 100.0),
+                sample(Metric::KvCapacity, 20_000.0),
+                sample(Metric::WaitingPromptTokens, turn.load * 20.0),
+                sample(Metric::StepTime, 0.01 + turn.load / 1e4),
+                sample(Metric::StepPromptTokens, f64::from(id) * 100.0),
+                sample(Metric::StepKvTokens, turn.load * 90.0),
+            ]
         },
     };
     ServiceSeen {
@@ -100,6 +112,9 @@ fn service(turn: &Turn, now: Instant) -> ServiceSeen {
         samples: vec![
             sample(Metric::QueueLength, turn.load / 7.0),
             sample(Metric::InFlight, turn.load),
+            sample(Metric::ArrivalRate, turn.load / 10.0),
+            sample(Metric::PromptTokens, 400.0),
+            sample(Metric::OutputTokens, 50.0 + turn.load),
         ],
         pods: (0..turn.replicas).map(pod).collect(),
     }
