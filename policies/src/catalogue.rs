@@ -1,8 +1,8 @@
 //! What policies there are, in their own words: the head doc of each source file, taken in at compile time.
 
 use crate::{
-    aibrix_apa, aibrix_kpa, cluster_autoscaler, fixed_nodes, hpa, keda, kpa, naive_ratio,
-    static_replicas, wva,
+    aibrix_apa, aibrix_kpa, cluster_autoscaler, dynamo_planner, fixed_nodes, hpa, keda, kpa,
+    naive_ratio, static_replicas, wva,
 };
 use schemars::{Schema, schema_for};
 
@@ -101,6 +101,12 @@ pub fn catalogue() -> Vec<PolicyDoc> {
             schema_for!(aibrix_apa::Settings),
         ),
         PolicyDoc::read("wva", Replicas, include_str!("wva/mod.rs"), schema_for!(wva::Settings)),
+        PolicyDoc::read(
+            "dynamo-planner",
+            Replicas,
+            include_str!("dynamo_planner/mod.rs"),
+            schema_for!(dynamo_planner::Settings),
+        ),
         PolicyDoc::read(
             "fixed-nodes",
             Nodes,

@@ -13,6 +13,7 @@ pub mod aibrix;
 pub mod aibrix_apa;
 pub mod aibrix_kpa;
 pub mod cluster_autoscaler;
+pub mod dynamo_planner;
 pub mod fixed_nodes;
 pub mod hpa;
 pub mod keda;
@@ -49,6 +50,8 @@ pub enum ReplicaPolicy {
     AibrixApa(aibrix_apa::Settings),
     /// llm-d's Workload Variant Autoscaler with its HPA.
     Wva(Box<wva::Settings>),
+    /// NVIDIA Dynamo's planner.
+    DynamoPlanner(dynamo_planner::Settings),
 }
 
 impl ReplicaPolicy {
@@ -63,6 +66,7 @@ impl ReplicaPolicy {
             Self::AibrixKpa(_) => "aibrix-kpa",
             Self::AibrixApa(_) => "aibrix-apa",
             Self::Wva(_) => "wva",
+            Self::DynamoPlanner(_) => "dynamo-planner",
         }
     }
 
@@ -77,6 +81,7 @@ impl ReplicaPolicy {
             Self::AibrixKpa(settings) => settings.validate(),
             Self::AibrixApa(settings) => settings.validate(),
             Self::Wva(settings) => settings.validate(),
+            Self::DynamoPlanner(settings) => settings.validate(),
         }
     }
 
@@ -95,6 +100,9 @@ impl ReplicaPolicy {
             Self::AibrixKpa(settings) => Box::new(aibrix_kpa::AibrixKpa::new(settings, services)),
             Self::AibrixApa(settings) => Box::new(aibrix_apa::Apa::new(settings, services)),
             Self::Wva(settings) => Box::new(wva::Wva::new(*settings, services)),
+            Self::DynamoPlanner(settings) => {
+                Box::new(dynamo_planner::DynamoPlanner::new(settings, services))
+            }
         }
     }
 }

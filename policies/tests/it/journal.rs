@@ -23,6 +23,10 @@ fn policies() -> Vec<Box<dyn Policy>> {
         r#"{ "aibrix-apa": { "metric": "concurrency", "target-value": 8, "max-replicas": 9 } }"#,
         r#"{ "wva": { "version": { "v1": {} }, "max-replicas": 9 } }"#,
         r#"{ "wva": { "version": { "v2": {} }, "max-replicas": 9 } }"#,
+        r#"{ "dynamo-planner": { "throughput-adjustment-interval": "15s" } }"#,
+        r#"{ "dynamo-planner": { "throughput-adjustment-interval": "15s", "load-predictor": { "kalman": {} },
+            "enable-load-scaling": false } }"#,
+        r#"{ "dynamo-planner": { "optimization-target": "latency", "load-predictor": "constant" } }"#,
     ];
     let nodes = [
         r#"{ "fixed-nodes": { "nodes": { "l40s": 3 } } }"#,

@@ -88,10 +88,10 @@ fn a_delay_of_another_stage_does_not_fit() {
 #[test]
 fn a_policy_that_does_not_exist_is_shown_with_the_nearest() {
     assert_snapshot!(error("[stack.replicas.static-replicas]", "[stack.replicas.static-replica]"), @r#"
-    my.toml:132:17: `stack.0.replicas.static-replica`: found the unknown name `static-replica`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`
+    my.toml:132:17: `stack.0.replicas.static-replica`: found the unknown name `static-replica`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`, `dynamo-planner`
     hint: did you mean `static-replicas`?
     "#);
-    assert_snapshot!(error("[stack.replicas.static-replicas]", "[stack.replicas]"), @"my.toml:133:1: `stack.0.replicas.replicas`: found the unknown name `replicas`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`");
+    assert_snapshot!(error("[stack.replicas.static-replicas]", "[stack.replicas]"), @"my.toml:133:1: `stack.0.replicas.replicas`: found the unknown name `replicas`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`, `dynamo-planner`");
 }
 
 #[test]
