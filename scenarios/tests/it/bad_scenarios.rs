@@ -184,7 +184,7 @@ fn broken_toml_is_shown_at_its_place() {
 fn a_scenario_that_is_not_there_is_an_error() {
     let find = |name: &str| say(&Scenario::find(name).expect_err("not there"));
     assert_snapshot!(find("chat-dya"), @r#"
-    found no scenario `chat-dya`, expected a file or one of `chat-day`, `chat-hour`, `code-hour`, `viral-surge`
+    found no scenario `chat-dya`, expected a file or one of `chat-day`, `chat-hour`, `code-hour`, `llm-autoscalers`, `viral-surge`
     hint: did you mean `chat-day`?
     "#);
     assert_snapshot!(find("nowhere/my.toml"), @r#"
