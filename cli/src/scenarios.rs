@@ -23,8 +23,8 @@ fn list() -> Result<String, Failure> {
     let mut text = String::new();
     for name in builtin_names() {
         let scenario = Scenario::find(name)?;
-        writeln!(text, "{name:14} {}", scenario.about()).expect("a string takes everything");
+        writeln!(text, "{name:15} {}", scenario.about()).expect("a string takes everything");
     }
-    text.push_str("defaults       Every setting with its default: the manual of scenario files.\n");
+    text.push_str("defaults        Every setting with its default: the manual of scenario files.\n");
     Ok(text)
 }
