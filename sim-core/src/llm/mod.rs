@@ -5,7 +5,7 @@
 //! as the KV cache holds their whole prompt. When the cache would overflow, the newest sequence is evicted
 //! and starts again later with the tokens it has.
 //!
-//! Decode-only steps between two changes of the batch are taken at once, in closed form ([`stretch`]), and
+//! Decode-only steps between two changes of the batch are taken at once, in closed form (`stretch.rs`), and
 //! end to the picosecond where they would end one by one: a property test compares.
 
 mod model;

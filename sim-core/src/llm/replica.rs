@@ -39,7 +39,7 @@ pub enum Event {
     },
 }
 
-/// An LLM replica, see the [module documentation](self).
+/// An LLM replica; how it schedules stands in the documentation of [`llm`](super).
 #[derive(Debug)]
 pub struct Replica {
     model: Arc<StepModel>,
