@@ -25,6 +25,8 @@ fn list() -> Result<String, Failure> {
         let scenario = Scenario::find(name)?;
         writeln!(text, "{name:15} {}", scenario.about()).expect("a string takes everything");
     }
-    text.push_str("defaults        Every setting with its default: the manual of scenario files.\n");
+    text.push_str(
+        "defaults        Every setting with its default: the manual of scenario files.\n",
+    );
     Ok(text)
 }
