@@ -7,6 +7,7 @@ mod ids;
 mod journal;
 mod observation;
 mod plan;
+mod pods;
 mod policy;
 mod resources;
 mod units;
@@ -18,6 +19,7 @@ pub use observation::{
     PlacedPod, PodSeen, PodStage, PoolSeen, Sample, ServiceSeen,
 };
 pub use plan::{Action, Decision, Plan, Reason, Subject};
+pub use pods::{Pods, Sampled};
 pub use policy::{Cadence, Policy, StateError};
 pub use resources::{GpuModel, NodeShape, PodSpec, Resources, Taint, TaintEffect, Toleration};
-pub use units::{Bytes, Instant, Micros, MilliCpu, UnitError, UsdPerHour};
+pub use units::{Bytes, Instant, Micros, MilliCpu, UnitError, UsdPerHour, thousandths};

@@ -1,7 +1,8 @@
 //! What a real controller could know at one moment: a borrowed view of tables that their owner keeps.
 
 use crate::{
-    Instant, Micros, NodeId, NodeShape, PodId, PodSpec, PoolId, Resources, ServiceId, UsdPerHour,
+    Instant, Micros, NodeId, NodeShape, PodId, PodSpec, Pods, PoolId, Resources, ServiceId,
+    UsdPerHour,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,21 @@ impl Metric {
     }
 }
 
+impl Metric {
+    /// Every metric, in order.
+    pub const ALL: [Self; 9] = [
+        Self::Concurrency,
+        Self::Running,
+        Self::Waiting,
+        Self::KvUse,
+        Self::Busy,
+        Self::GatewayQueue,
+        Self::QueueLength,
+        Self::InFlight,
+        Self::ArrivalRate,
+    ];
+}
+
 /// A value of a metric, and when it was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
@@ -157,8 +173,8 @@ pub struct ServiceSeen {
     pub replicas: Counts,
     /// Service metrics: the newest sample of each that has reached the controller.
     pub samples: Vec<Sample>,
-    /// Pods, oldest first, with their own metrics.
-    pub pods: Vec<PodSeen>,
+    /// Pods, oldest first, with their own metrics and with sums over them.
+    pub pods: Pods,
 }
 
 impl ServiceSeen {
@@ -205,6 +221,20 @@ pub enum PodStage {
     Draining,
 }
 
+impl PodStage {
+    /// Every stage, in the order of life.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Pulling,
+        Self::Starting,
+        Self::Loading,
+        Self::Initialising,
+        Self::Probing,
+        Self::Ready,
+        Self::Draining,
+    ];
+}
+
 /// A pod of a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PodSeen {
@@ -218,7 +248,7 @@ pub struct PodSeen {
     pub created: Instant,
     /// Where it runs.
     pub node: Option<NodeId>,
-    /// Its metrics: the newest sample of each that has reached the controller.
+    /// Its metrics: the newest sample of each that has reached the controller; never two of one metric.
     pub samples: Vec<Sample>,
 }
 

@@ -15,6 +15,12 @@ pub struct UnitError {
     expected: &'static str,
 }
 
+/// A measured value in whole thousandths, as Kubernetes quantities are; cut off, as prometheus-adapter does.
+#[expect(clippy::cast_possible_truncation, reason = "saturates at the ends of 64 bits")]
+pub fn thousandths(value: f64) -> i64 {
+    (value * 1000.0) as i64
+}
+
 /// A point on the run's clock: microseconds since the run began.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

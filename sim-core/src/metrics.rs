@@ -46,6 +46,8 @@ pub(crate) struct Scrapes {
     pub(crate) busy_before: contract::Micros,
     /// The last scrape, or when there was first something to scrape.
     pub(crate) last: Instant,
+    /// The newest scrape that a reader has seen.
+    pub(crate) seen: Option<Instant>,
 }
 
 impl Scrapes {
@@ -62,7 +64,7 @@ impl Scrapes {
     /// Writes what a reader sees at `now` into `samples`, one for each metric that was measured; leaves them
     /// empty when nothing has reached the reader yet.
     pub(crate) fn read(
-        &self,
+        &mut self,
         now: Instant,
         metrics: &[Metric],
         spec: &MetricsSpec,
@@ -71,6 +73,7 @@ impl Scrapes {
         samples.clear();
         let arrived = |&&(at, _): &&(Instant, [f64; WIDTH])| at + spec.delay <= now;
         let Some(&(newest, _)) = self.ring.iter().rev().find(arrived) else { return };
+        self.seen = Some(newest);
         let oldest = Instant(newest.0.saturating_sub(spec.window.0));
         let inside =
             |&&(at, _): &&(Instant, [f64; WIDTH])| at <= newest && (at > oldest || at == newest);

@@ -1,7 +1,8 @@
 //! Which metrics an HPA reads, and how it reads them from what is seen of a service.
 
 use super::controller::Controller;
-use super::pods::{Class, CpuRules, PodState, SampleTime, classify};
+use super::groups::for_each_group;
+use super::pods::CpuRules;
 use super::reconcile::Scale;
 use super::replica_calculator::{
     NoMetrics, PodUsage, Proposal, from_average_value, from_pods_average, from_value,
@@ -10,7 +11,7 @@ use super::tolerance::Tolerances;
 use super::utilization::{NoUtilization, ResourceUsage};
 use crate::Invalid;
 use crate::invalid::{ensure, ensure_positive};
-use contract::{Instant, Metric, PodSeen, ServiceSeen};
+use contract::{Instant, Metric, ServiceSeen, thousandths};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -136,7 +137,8 @@ impl MetricSource {
         match self {
             Self::Resource(source) => source.propose(service, context),
             Self::Pods(source) => {
-                let usage = pod_usage(source.metric, service);
+                let mut usage = PodUsage::default();
+                for_each_group(&service.pods, source.metric, None, |group| usage.add_group(group));
                 let target = to_milli(source.average_value);
                 from_pods_average(context.scale.spec, usage, target, context.tolerances)
                     .map_err(|NoMetrics| MetricFailure::FailedGetPodsMetric)
@@ -170,10 +172,9 @@ impl ResourceMetric {
         // A share of one request: whatever a pod requests, it is one.
         const REQUEST_MILLI: i64 = 1000;
         let mut usage = ResourceUsage::new(self.average_utilization);
-        for pod in &service.pods {
-            let (class, value) = read(pod, self.metric(), Some(context.cpu_rules()));
-            usage.add(class, value, REQUEST_MILLI);
-        }
+        for_each_group(&service.pods, self.metric(), Some(context.cpu_rules()), |group| {
+            usage.add_group(group, REQUEST_MILLI);
+        });
         let found = usage.propose(context.scale.spec, context.tolerances);
         found
             .map(|found| found.proposal)
@@ -206,7 +207,7 @@ impl ExternalMetric {
         context: &Context<'_>,
     ) -> Result<Proposal, MetricFailure> {
         let sample = service.sample(self.metric).ok_or(MetricFailure::FailedGetExternalMetric)?;
-        let value = sample_milli(sample.value);
+        let value = thousandths(sample.value);
         let Context { scale, tolerances, .. } = *context;
         Ok(match self.value {
             Some(target) => {
@@ -246,30 +247,6 @@ pub(crate) fn ensure_of_service(metric: Metric) -> Result<(), Invalid> {
 fn ensure_target(key: &str, target: f64) -> Result<(), Invalid> {
     ensure_positive(key, target)?;
     ensure(target >= 0.001, key, target, "at least 0.001")
-}
-
-/// The pods of a service by class, and what the ready ones use.
-fn pod_usage(metric: Metric, service: &ServiceSeen) -> PodUsage {
-    let mut usage = PodUsage::default();
-    for pod in &service.pods {
-        let (class, value) = read(pod, metric, None);
-        usage.add(class, value);
-    }
-    usage
-}
-
-/// How a pod counts, and what its sample says in thousandths.
-fn read(pod: &PodSeen, metric: Metric, cpu: Option<CpuRules>) -> (Class, i64) {
-    let sample = pod.sample(metric);
-    let time = sample.map(|sample| SampleTime { at: sample.at, window: sample.window });
-    let class = classify(&PodState::of(pod), time, cpu);
-    (class, sample.map_or(0, |sample| sample_milli(sample.value)))
-}
-
-/// A sample in thousandths, cut off as prometheus-adapter does.
-#[expect(clippy::cast_possible_truncation, reason = "saturates at the ends of 64 bits")]
-pub(crate) fn sample_milli(value: f64) -> i64 {
-    (value * 1000.0) as i64
 }
 
 /// A target in thousandths; users write decimal numbers, which binary fractions only come near.

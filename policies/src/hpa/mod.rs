@@ -29,6 +29,7 @@
 pub mod behavior;
 pub mod conditions;
 pub mod controller;
+pub mod groups;
 pub mod history;
 pub mod metrics;
 pub mod pods;

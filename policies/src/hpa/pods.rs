@@ -32,16 +32,21 @@ impl PodState {
     /// The same of a pod that a policy sees. A pod that never became ready has been unready since it started;
     /// when the kubelet took it is not seen, its creation is.
     pub fn of(pod: &PodSeen) -> Self {
-        let ready = pod.stage == PodStage::Ready;
-        let phase = match pod.stage {
+        Self::at(pod.stage, pod.since, pod.created)
+    }
+
+    /// The same from a pod's stage, when that began, and when the pod was created.
+    pub(super) fn at(stage: PodStage, since: Instant, created: Instant) -> Self {
+        let ready = stage == PodStage::Ready;
+        let phase = match stage {
             PodStage::Pending | PodStage::Pulling => Phase::Pending,
             _ => Phase::Running,
         };
         Self {
             phase,
-            deleted: pod.stage == PodStage::Draining,
-            ready: Some((ready, if ready { pod.since } else { pod.created })),
-            started: Some(pod.created),
+            deleted: stage == PodStage::Draining,
+            ready: Some((ready, if ready { since } else { created })),
+            started: Some(created),
         }
     }
 }

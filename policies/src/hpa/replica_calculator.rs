@@ -3,6 +3,7 @@
 //! Metrics are whole thousandths, as Kubernetes quantities are; ratios are floating point, computed in
 //! upstream's order, because its rounding is part of its behaviour.
 
+use super::groups::Group;
 use super::pods::Class;
 use super::tolerance::Tolerances;
 
@@ -34,13 +35,19 @@ pub struct PodUsage {
 impl PodUsage {
     /// Adds a pod: how it counts, and what it uses if it has a sample.
     pub fn add(&mut self, class: Class, usage_milli: i64) {
+        self.add_group(Group { class, pods: 1, usage_milli });
+    }
+
+    /// Adds pods that count alike.
+    pub fn add_group(&mut self, group: Group) {
+        let Group { class, pods, usage_milli } = group;
         match class {
             Class::Ready => {
-                self.ready += 1;
+                self.ready += pods;
                 self.usage_milli = self.usage_milli.saturating_add(usage_milli);
             }
-            Class::Unready => self.unready += 1,
-            Class::Missing => self.missing += 1,
+            Class::Unready => self.unready += pods,
+            Class::Missing => self.missing += pods,
             Class::Ignored => {}
         }
     }

@@ -29,8 +29,8 @@ fn on_queue() -> Settings {
 fn check_concurrency(concurrency: &[f64], others: &[PodStage], expected: &str) {
     let wanted = u32::try_from(concurrency.len() + others.len()).unwrap();
     let mut seen = service(wanted, u32::try_from(concurrency.len()).unwrap());
-    for (pod, &value) in seen.pods.iter_mut().zip(concurrency) {
-        pod.samples.push(sample(Metric::Concurrency, value));
+    for (place, &value) in concurrency.iter().enumerate() {
+        seen.pods.edit(place, |pod| pod.samples.push(sample(Metric::Concurrency, value)));
     }
     seen.pods.extend(others.iter().map(|&stage| pod(100, stage)));
     let cluster = Cluster { now: at(15), services: vec![seen], ..Cluster::default() };
@@ -112,11 +112,10 @@ fn cpu_of_a_young_pod_counts_once_it_is_ready_for_a_whole_sample() {
         r#"{ "max-replicas": 10, "metrics": [{ "resource": { "name": "cpu", "average-utilization": 50 } }] }"#,
     );
     let mut seen = service(2, 2);
-    for pod in &mut seen.pods {
-        pod.samples.push(sample(Metric::Busy, 1.0));
+    for place in 0..2 {
+        seen.pods.edit(place, |pod| pod.samples.push(sample(Metric::Busy, 1.0)));
     }
-    seen.pods[1].created = at(500);
-    seen.pods[1].since = at(590);
+    seen.pods.edit(1, |pod| (pod.created, pod.since) = (at(500), at(590)));
     let mut policy = Hpa::new(settings, vec![ServiceId(0)]);
     let cluster = Cluster { now: at(600), services: vec![seen], ..Cluster::default() };
     // One busy pod at twice its target, the other taken to be idle.

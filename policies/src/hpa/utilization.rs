@@ -1,5 +1,6 @@
 //! Resource metrics: from what pods use of their requests to a number of replicas.
 
+use super::groups::Group;
 use super::pods::Class;
 use super::replica_calculator::{Proposal, ceil, unless_turned};
 use super::tolerance::Tolerances;
@@ -54,19 +55,25 @@ impl ResourceUsage {
 
     /// Adds a pod: what it uses if it has a sample, and what it requests.
     pub fn add(&mut self, class: Class, usage_milli: i64, request_milli: i64) {
+        self.add_group(Group { class, pods: 1, usage_milli }, request_milli);
+    }
+
+    /// Adds pods that count alike and request so much each.
+    pub fn add_group(&mut self, group: Group, request_milli: i64) {
+        let Group { class, pods, usage_milli } = group;
         let (sums, usage_milli) = match class {
             Class::Ready => (&mut self.ready, usage_milli),
             Class::Unready => (&mut self.unready, 0),
             // Taken to be full (or on target, if that is more) should fewer replicas be argued for.
             Class::Missing => {
                 let full = request_milli * self.target_percent.max(100) / 100;
-                (&mut self.missing, full)
+                (&mut self.missing, full * i64::from(pods))
             }
             Class::Ignored => return,
         };
-        sums.pods += 1;
+        sums.pods += pods;
         sums.usage_milli += usage_milli;
-        sums.request_milli += request_milli;
+        sums.request_milli += request_milli * i64::from(pods);
     }
 
     /// How many replicas keep the utilisation on its target. Missing and unready pods as for other metrics of

@@ -3,8 +3,8 @@
 use super::fallback::{Reading, read};
 use super::formula::{ScalingModifiers, composite_milli, formula_input};
 use super::settings::{Settings, Trigger};
-use crate::hpa::metrics::{from_milli, sample_milli, to_milli};
-use contract::ServiceSeen;
+use crate::hpa::metrics::{from_milli, to_milli};
+use contract::{ServiceSeen, thousandths};
 
 /// Whether a service is active, and whether any trigger failed. A formula is active by its own target, and
 /// never with a failed trigger; a trigger that a fallback stands in for counts as active.
@@ -75,7 +75,7 @@ pub(super) fn answers(
 
 fn answer(trigger: &Trigger, reading: Reading) -> Answer {
     let value_milli = match reading {
-        Reading::Live(value) => Some(sample_milli(value)),
+        Reading::Live(value) => Some(thousandths(value)),
         Reading::Fallback(value) => Some(to_milli(value)),
         Reading::Failed => None,
     };

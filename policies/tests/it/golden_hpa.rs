@@ -5,8 +5,8 @@
 //! the folder that `GOLDEN_DIR` names; without them the test says so and passes.
 
 use contract::{
-    Action, Counts, Instant, Metric, Micros, ObservationRecord, Plan, PodSpec, Policy, Sample,
-    ServiceId, ServiceSeen,
+    Action, Counts, Instant, Metric, Micros, ObservationRecord, Plan, PodSpec, Pods, Policy,
+    Sample, ServiceId, ServiceSeen,
 };
 use policies::ReplicaPolicy;
 use serde::Deserialize;
@@ -208,7 +208,7 @@ impl Run {
             replicas_wanted: current,
             replicas: Counts { ready, starting: current - ready, ..Counts::default() },
             samples: METRICS.iter().zip(&sync.values).filter_map(sample).collect(),
-            pods: Vec::new(),
+            pods: Pods::default(),
         };
         let services = vec![service];
         ObservationRecord {

@@ -1,7 +1,7 @@
 //! Control loops: scrapes, policy turns, and what policies ask for.
 
 use super::pods::PodRef;
-use super::{CHECKED, Engine, Event, id};
+use super::{CHECKED, Engine, Event, id, pod_place};
 use crate::fleet::scaled;
 use crate::metrics::{NOT_MEASURED, POD_METRICS, SERVICE_METRICS};
 use crate::queue::Class;
@@ -62,6 +62,9 @@ impl Engine<'_> {
         ];
         found.scrapes.push(now, values, &self.spec.metrics);
         found.scrapes.busy_before = busy;
+        if !self.controllers.is_empty() {
+            self.scrapes_under_way.push_back((now, pod));
+        }
         self.fingerprint.event(now, super::tag::SCRAPED, u64::from(pod.slot));
         let interval = self.spec.metrics.scrape_interval;
         self.queue.push(now + interval, Class::Scrape, Event::ScrapePod(pod));
@@ -157,18 +160,30 @@ impl Engine<'_> {
         }
     }
 
-    /// Brings the samples that policies see up to date.
+    /// Brings the samples that policies see up to date: those of pods only where a scrape has arrived since the
+    /// last time.
     fn refresh_samples(&mut self) {
         let (now, spec) = (self.now, &self.spec.metrics);
-        for (scrapes, seen) in self.service_scrapes.iter().zip(&mut self.services_seen) {
+        for (scrapes, seen) in self.service_scrapes.iter_mut().zip(&mut self.services_seen) {
             scrapes.read(now, &SERVICE_METRICS, spec, &mut seen.samples);
         }
-        for (service, seen) in self.services.iter().zip(&mut self.services_seen) {
-            for (slot, pod_seen) in service.slots.iter().zip(&mut seen.pods) {
-                let pod = self.pods[*slot as usize].as_ref().expect("listed pods live");
-                pod.scrapes.read(now, &POD_METRICS, spec, &mut pod_seen.samples);
-            }
+        let delay = spec.delay;
+        let reaches = |scrape: &mut (Instant, PodRef)| scrape.0 + delay <= now;
+        while let Some((taken, pod)) = self.scrapes_under_way.pop_front_if(reaches) {
+            self.refresh_samples_of(pod, taken);
         }
+    }
+
+    /// A scrape of a pod has reached the policies, maybe together with newer ones.
+    fn refresh_samples_of(&mut self, pod: PodRef, taken: Instant) {
+        let found = self.pods[pod.slot as usize].as_mut().filter(|found| found.id == pod.id);
+        let Some(found) = found.filter(|found| found.scrapes.seen < Some(taken)) else { return };
+        let seen = &mut self.services_seen[found.service.index()];
+        let place = pod_place(seen, pod.id).expect("policies see every pod");
+        let (now, spec) = (self.now, &self.spec.metrics);
+        seen.pods.edit(place, |pod| {
+            found.scrapes.read(now, &POD_METRICS, spec, &mut pod.samples);
+        });
     }
 
     /// Carries out a plan; true if anything was asked for.

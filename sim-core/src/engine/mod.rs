@@ -34,6 +34,7 @@ use contract::{
 };
 use pods::{Pod, PodRef};
 use scheduler::Scheduler;
+use std::collections::VecDeque;
 use tally::Tally;
 
 pub use crate::service::Histograms;
@@ -170,6 +171,8 @@ struct Engine<'a> {
     services: Vec<Service>,
     services_seen: Vec<ServiceSeen>,
     service_scrapes: Vec<Scrapes>,
+    /// Scrapes of pods that no policy may have seen yet, by when they were taken, oldest first.
+    scrapes_under_way: VecDeque<(Instant, PodRef)>,
     /// Oldest first.
     pending: Vec<PendingPod>,
     scheduler: Scheduler,

@@ -146,8 +146,8 @@ impl Engine<'_> {
         let Some(service) = self.pod(pod).map(|pod| pod.service) else { return };
         let seen = &mut self.services_seen[service.index()];
         let Some(place) = pod_place(seen, pod.id) else { return };
-        let was = std::mem::replace(&mut seen.pods[place].stage, stage);
-        seen.pods[place].since = self.now;
+        let (was, now) = (seen.pods[place].stage, self.now);
+        seen.pods.edit(place, |pod| (pod.stage, pod.since) = (stage, now));
         *bucket(&mut seen.replicas, was) -= 1;
         *bucket(&mut seen.replicas, stage) += 1;
         self.services[service.index()].stages.remove(was);

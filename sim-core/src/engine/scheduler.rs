@@ -132,7 +132,7 @@ impl Engine<'_> {
         }
         let service_seen = &mut self.services_seen[service.index()];
         let place = pod_place(service_seen, pod.id).expect("policies see every pod");
-        service_seen.pods[place].node = Some(node);
+        service_seen.pods.edit(place, |pod| pod.node = Some(node));
     }
 
     /// A replica that served before the run began: on a node already, image and weights there. False if no

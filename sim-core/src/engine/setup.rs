@@ -10,9 +10,9 @@ use crate::service::{CauseTrack, Gateway, Patience, Requests, Score, Service, St
 use crate::source::ArrivalSource;
 use crate::spec::{RunSpec, ServiceSpec};
 use crate::wakes::Wakes;
-use contract::{Counts, Instant, Micros, Plan, Policy, PoolId, ServiceId, ServiceSeen};
+use contract::{Counts, Instant, Micros, Plan, Pods, Policy, PoolId, ServiceId, ServiceSeen};
 use placement::fits_fresh;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 impl<'a> Engine<'a> {
     pub(super) fn new(
@@ -45,6 +45,7 @@ impl<'a> Engine<'a> {
             timeouts: Wakes::default(),
             services,
             services_seen,
+            scrapes_under_way: VecDeque::new(),
             service_scrapes: (0..count).map(|_| Scrapes::default()).collect(),
             pending: Vec::new(),
             scheduler: Scheduler::default(),
@@ -99,7 +100,7 @@ fn service_seen(place: usize, spec: &ServiceSpec) -> ServiceSeen {
         replicas_wanted: spec.initial,
         replicas: Counts::default(),
         samples: Vec::new(),
-        pods: Vec::new(),
+        pods: Pods::default(),
     }
 }
 
