@@ -1,6 +1,5 @@
 //! Tests of the crate from outside: what a scenario and a journal see.
 
 mod catalogue;
-mod golden_hpa;
 mod journal;
 mod settings;

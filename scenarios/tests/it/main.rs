@@ -5,5 +5,6 @@ mod catalogue;
 mod defaults;
 mod experiment;
 mod fingerprints;
+mod golden_hpa;
 mod llm_autoscalers;
 mod manifests;
