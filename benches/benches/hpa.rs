@@ -40,16 +40,24 @@ fn settings(metric: MetricSource, behavior: Option<Behavior>) -> Settings {
     }
 }
 
-/// What is benched: a metric of each pod, CPU, and the first with rules of speed.
-fn policies() -> [(&'static str, Settings); 3] {
+/// What is benched: a metric of each pod, CPU (twice), and the first with rules of speed.
+fn policies() -> [(&'static str, Settings); 4] {
     let pods = || MetricSource::Pods(PodsMetric { metric: Metric::Running, average_value: 10.0 });
-    let cpu = ResourceMetric { name: ResourceName::Cpu, average_utilization: 50 };
+    let cpu = || {
+        let name = ResourceName::Cpu;
+        MetricSource::Resource(ResourceMetric { name, average_utilization: 50 })
+    };
     [
         ("pods", settings(pods(), None)),
-        ("resource", settings(MetricSource::Resource(cpu), None)),
+        ("resource", settings(cpu(), None)),
+        (YOUNG, settings(cpu(), None)),
         ("behavior", settings(pods(), Some(Behavior::default()))),
     ]
 }
+
+/// What a group costs against pods one by one: with one pod that is ready for less than a window, rules for CPU
+/// depend on the ages of single pods.
+const YOUNG: &str = "resource, one pod young";
 
 /// A pod that has been ready for ten minutes at the given load.
 fn pod(id: u32) -> PodSeen {
@@ -81,7 +89,11 @@ fn decide(criterion: &mut Criterion) {
     for (policy, settings) in policies() {
         let mut group = criterion.benchmark_group(format!("hpa/{policy}"));
         for Parameters { name, pods } in PARAMETERS {
-            let services = [service(pods)];
+            let mut services = [service(pods)];
+            if policy == YOUNG {
+                let since = Instant::ZERO + Micros::from_mins(10);
+                services[0].pods.edit(0, |pod| pod.since = since);
+            }
             let mut hpa = ReplicaPolicy::Hpa(settings.clone()).build(vec![ServiceId(0)]);
             let (mut now, mut plan) = (Instant::ZERO + Micros::from_mins(10), Plan::default());
             group.bench_function(BenchmarkId::new(name, pods), |bench| {
