@@ -79,6 +79,29 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Every metric, in order.
+    pub const ALL: [Self; 19] = [
+        Self::Concurrency,
+        Self::Running,
+        Self::Waiting,
+        Self::KvUse,
+        Self::Busy,
+        Self::KvTokens,
+        Self::KvCapacity,
+        Self::WaitingPromptTokens,
+        Self::StepTime,
+        Self::StepPromptTokens,
+        Self::StepKvTokens,
+        Self::GatewayQueue,
+        Self::QueueLength,
+        Self::InFlight,
+        Self::ArrivalRate,
+        Self::PromptTokens,
+        Self::OutputTokens,
+        Self::Ttft,
+        Self::Tpot,
+    ];
+
     /// Whether it is measured of each pod; otherwise it is one of the whole service.
     pub fn is_of_pods(self) -> bool {
         match self {
@@ -128,21 +151,6 @@ impl Metric {
             Self::Tpot => "tpot",
         }
     }
-}
-
-impl Metric {
-    /// Every metric, in order.
-    pub const ALL: [Self; 9] = [
-        Self::Concurrency,
-        Self::Running,
-        Self::Waiting,
-        Self::KvUse,
-        Self::Busy,
-        Self::GatewayQueue,
-        Self::QueueLength,
-        Self::InFlight,
-        Self::ArrivalRate,
-    ];
 }
 
 /// A value of a metric, and when it was taken.

@@ -259,8 +259,8 @@ mod tests {
         let mut policy = Apa::new(settings(more), vec![ServiceId(0)]);
         let plans = looks.iter().map(|&(second, wanted, values)| {
             let mut seen = service(wanted, u32::try_from(values.len()).expect("few"));
-            for (pod, &value) in seen.pods.iter_mut().zip(values) {
-                pod.samples.push(sample(Metric::Concurrency, value));
+            for (place, &value) in values.iter().enumerate() {
+                seen.pods.edit(place, |pod| pod.samples.push(sample(Metric::Concurrency, value)));
             }
             let cluster = Cluster { now: at(second), services: vec![seen], ..Cluster::default() };
             cluster.plan_of(&mut policy)

@@ -287,8 +287,8 @@ mod tests {
     #[test]
     fn eight_pods_at_three_times_their_target_are_halved() {
         let mut seen = service(8, 8);
-        for pod in &mut seen.pods {
-            pod.samples.push(sample(Metric::Concurrency, 30.0));
+        for place in 0..seen.pods.len() {
+            seen.pods.edit(place, |pod| pod.samples.push(sample(Metric::Concurrency, 30.0)));
         }
         let cluster = Cluster { now: at(10), services: vec![seen], ..Cluster::default() };
         let mut policy = AibrixKpa::new(settings("concurrency"), vec![ServiceId(0)]);

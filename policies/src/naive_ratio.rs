@@ -188,8 +188,8 @@ mod tests {
     #[track_caller]
     fn check(wanted: u32, concurrency: &[f64], expected: &str) {
         let mut seen = service(wanted, u32::try_from(concurrency.len()).expect("few"));
-        for (pod, &value) in seen.pods.iter_mut().zip(concurrency) {
-            pod.samples.push(sample(Metric::Concurrency, value));
+        for (place, &value) in concurrency.iter().enumerate() {
+            seen.pods.edit(place, |pod| pod.samples.push(sample(Metric::Concurrency, value)));
         }
         let cluster = Cluster { services: vec![seen], ..Cluster::default() };
         let mut policy = NaiveRatio::new(settings(), vec![ServiceId(0)]);

@@ -13,15 +13,19 @@ fn settings(more: &str) -> Settings {
 fn loaded(second: u64, wanted: u32, ready: u32, waiting: f64, rate: f64) -> ServiceSeen {
     let mut seen = service(wanted, ready);
     let fresh = |metric, value| contract::Sample { at: at(second), ..sample(metric, value) };
-    for pod in &mut seen.pods {
-        let turn = second / 5 + u64::from(pod.id.0);
-        let (prompt, kv) =
-            ([0.0, 400.0, 900.0][(turn % 3) as usize], [20_000.0, 30_000.0][(turn % 2) as usize]);
-        pod.samples.push(fresh(Metric::WaitingPromptTokens, waiting));
-        pod.samples.push(fresh(Metric::KvCapacity, 190_000.0));
-        pod.samples.push(fresh(Metric::StepTime, 0.010 + 5e-5 * prompt + 2e-7 * kv));
-        pod.samples.push(fresh(Metric::StepPromptTokens, prompt));
-        pod.samples.push(fresh(Metric::StepKvTokens, kv));
+    for place in 0..seen.pods.len() {
+        seen.pods.edit(place, |pod| {
+            let turn = second / 5 + u64::from(pod.id.0);
+            let (prompt, kv) = (
+                [0.0, 400.0, 900.0][(turn % 3) as usize],
+                [20_000.0, 30_000.0][(turn % 2) as usize],
+            );
+            pod.samples.push(fresh(Metric::WaitingPromptTokens, waiting));
+            pod.samples.push(fresh(Metric::KvCapacity, 190_000.0));
+            pod.samples.push(fresh(Metric::StepTime, 0.010 + 5e-5 * prompt + 2e-7 * kv));
+            pod.samples.push(fresh(Metric::StepPromptTokens, prompt));
+            pod.samples.push(fresh(Metric::StepKvTokens, kv));
+        });
     }
     seen.samples.push(fresh(Metric::ArrivalRate, rate));
     seen.samples.push(fresh(Metric::PromptTokens, 1000.0));

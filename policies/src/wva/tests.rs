@@ -13,11 +13,13 @@ fn settings(version: &str) -> Settings {
 /// A service whose replicas have this many tokens of a cache of 1,000 and this many waiting requests each.
 fn loaded(replicas: u32, tokens: f64, queue: f64) -> ServiceSeen {
     let mut seen = service(replicas, replicas);
-    for pod in &mut seen.pods {
-        pod.samples.push(sample(Metric::KvUse, tokens / 1000.0));
-        pod.samples.push(sample(Metric::KvTokens, tokens));
-        pod.samples.push(sample(Metric::KvCapacity, 1000.0));
-        pod.samples.push(sample(Metric::Waiting, queue));
+    for place in 0..seen.pods.len() {
+        seen.pods.edit(place, |pod| {
+            pod.samples.push(sample(Metric::KvUse, tokens / 1000.0));
+            pod.samples.push(sample(Metric::KvTokens, tokens));
+            pod.samples.push(sample(Metric::KvCapacity, 1000.0));
+            pod.samples.push(sample(Metric::Waiting, queue));
+        });
     }
     seen.samples.push(sample(Metric::PromptTokens, 100.0));
     seen.samples.push(sample(Metric::OutputTokens, 50.0));

@@ -210,7 +210,6 @@ pub(super) fn instant(seconds: f64) -> Instant {
 }
 
 /// The recordings, or a loud nothing.
-#[expect(clippy::disallowed_methods, reason = "a test reads its recordings, and where they are")]
 #[expect(clippy::print_stdout, reason = "a test that cannot run says so")]
 pub(super) fn recordings() -> Vec<Run> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/validation/golden");
