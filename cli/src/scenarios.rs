@@ -20,13 +20,13 @@ pub(crate) fn scenarios(args: &Scenarios) -> Result<(), Failure> {
 }
 
 fn list() -> Result<String, Failure> {
+    let width = builtin_names().map(str::len).max().unwrap_or(0);
     let mut text = String::new();
     for name in builtin_names() {
         let scenario = Scenario::find(name)?;
-        writeln!(text, "{name:15} {}", scenario.about()).expect("a string takes everything");
+        writeln!(text, "{name:width$} {}", scenario.about()).expect("a string takes everything");
     }
-    text.push_str(
-        "defaults        Every setting with its default: the manual of scenario files.\n",
-    );
+    let manual = "Every setting with its default: the manual of scenario files.";
+    writeln!(text, "{:width$} {manual}", "defaults").expect("a string takes everything");
     Ok(text)
 }

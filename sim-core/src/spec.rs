@@ -3,7 +3,7 @@
 use crate::delay::Delay;
 use crate::llm::{EngineSettings, StepModel};
 use crate::random::Seed;
-use contract::{Bytes, GpuModel, Micros, NodeShape, PodSpec, UsdPerHour};
+use contract::{Bytes, GpuModel, Instant, Metric, Micros, NodeShape, PodSpec, UsdPerHour};
 use std::sync::Arc;
 
 /// One run: a fleet, its services, its control plane, its luck.
@@ -235,13 +235,89 @@ pub struct ControlSpec {
     pub flush_interval: Micros,
 }
 
-/// From exporter to policy.
+/// From exporter to policy: the paths that metrics take, and what gets lost on the way.
 #[derive(Clone, Debug)]
 pub struct MetricsSpec {
+    /// The paths; at least one. The first carries every metric that no other names.
+    pub paths: Vec<MetricsPath>,
+    /// Who exports what is said of a whole service.
+    pub service_exporter: ServiceExporter,
+    /// Share of scrapes that fail, each by its own luck, 0 to 1.
+    pub missing: f64,
+    /// Times in which scrapes fail.
+    pub outages: Vec<Outage>,
+}
+
+impl MetricsSpec {
+    /// The place of the path that carries a metric.
+    pub(crate) fn path_of(&self, metric: Metric) -> usize {
+        let names_it = |path: &MetricsPath| path.metrics.contains(&metric);
+        self.paths.iter().skip(1).position(names_it).map_or(0, |place| place + 1)
+    }
+
+    /// Whether an outage hides a metric from a scrape at `at`.
+    pub(crate) fn hides(&self, metric: Metric, at: Instant) -> bool {
+        self.outages.iter().any(|outage| outage.hides(metric, at))
+    }
+}
+
+impl From<MetricsPath> for MetricsSpec {
+    /// Everything takes one path, and nothing gets lost.
+    fn from(path: MetricsPath) -> Self {
+        let service_exporter = ServiceExporter::Gateway;
+        Self { paths: vec![path], service_exporter, missing: 0.0, outages: Vec::new() }
+    }
+}
+
+/// A path that metrics take: metrics-server, or Prometheus and an adapter.
+#[derive(Clone, Debug)]
+pub struct MetricsPath {
+    /// What it carries; the first path carries the rest as well.
+    pub metrics: Vec<Metric>,
     /// Between two scrapes of a target; each target has its own phase.
     pub scrape_interval: Micros,
-    /// From a scrape to a policy that can read it.
+    /// Between two evaluations of the rule whose result policies read; zero: they ask for the newest scrape.
+    pub evaluation_interval: Micros,
+    /// From a scrape (or the evaluation that uses it) to a policy that can read it.
     pub delay: Micros,
     /// Mean over the scrapes of this long; zero takes the newest alone.
     pub window: Micros,
+}
+
+impl MetricsPath {
+    /// The latest time of a scrape that a reader can know of at `now`; `None` while nothing can have arrived.
+    pub(crate) fn known_until(&self, now: Instant) -> Option<Instant> {
+        let arrived = now.0.checked_sub(self.delay.0)?;
+        let since_evaluation = arrived.checked_rem(self.evaluation_interval.0).unwrap_or(0);
+        Some(Instant(arrived - since_evaluation))
+    }
+}
+
+/// Who exports what is said of a whole service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceExporter {
+    /// The gateway, which is always there and sees every request.
+    Gateway,
+    /// The replicas: queue length and requests in flight are sums over what they hold. The gateway's own queue
+    /// and the arrival rate do not exist, and without a replica nothing does.
+    Replicas,
+}
+
+/// A time in which scrapes fail. A failed scrape hides older ones, as Prometheus marks a series stale; only a
+/// window still reaches back to them.
+#[derive(Clone, Debug)]
+pub struct Outage {
+    /// Its first moment.
+    pub from: Instant,
+    /// The first moment after it.
+    pub until: Instant,
+    /// What is hidden; empty hides everything.
+    pub metrics: Vec<Metric>,
+}
+
+impl Outage {
+    fn hides(&self, metric: Metric, at: Instant) -> bool {
+        let concerned = self.metrics.is_empty() || self.metrics.contains(&metric);
+        concerned && self.from <= at && at < self.until
+    }
 }

@@ -1,4 +1,4 @@
-//! The control plane and the metrics pipeline.
+//! The control plane.
 
 use super::{DelaySetting, Length};
 use crate::catalog::Distribution;
@@ -35,28 +35,6 @@ impl Default for Control {
             backoff_max: Length::of(Micros::from_secs(10)),
             unschedulable_flush: Length::of(Micros::from_mins(5)),
             flush_interval: Length::of(Micros::from_secs(30)),
-        }
-    }
-}
-
-/// From exporter to policy: `[metrics]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Metrics {
-    /// Between two scrapes of a target; each target has its own phase.
-    pub scrape_interval: Length,
-    /// From a scrape to a policy that can read it.
-    pub delay: Micros,
-    /// Policies read the mean over the scrapes of this long; zero gives the newest alone.
-    pub window: Micros,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self {
-            scrape_interval: Length::of(Micros::from_secs(15)),
-            delay: Micros::from_secs(1),
-            window: Micros::ZERO,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod control;
 mod delay;
 mod manifest;
+mod metrics;
 mod pool;
 mod range;
 mod service;
@@ -13,9 +14,10 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use control::{Control, Metrics};
+pub use control::Control;
 pub use delay::DelaySetting;
 pub use manifest::{Manifest, MetricName};
+pub use metrics::{Metrics, MetricsPath, Outage, ServiceExporter};
 pub use pool::{Pool, Spot};
 pub use range::{Length, OutOfRange, Share};
 pub use service::{Client, Gateway, Llm, Plain, Requests, Routing, Service, SloLimits, TimeoutOn};

@@ -1,6 +1,7 @@
 //! From settings to the engine's own terms. What the types of the settings cannot check is checked here, each
 //! misfit an error at its key; what a scenario leaves to the catalogue is filled in.
 
+mod metrics;
 mod pools;
 mod services;
 mod stacks;
@@ -8,7 +9,7 @@ mod stacks;
 use crate::catalog::{Catalogue, DelayRow, Model, Stage};
 use crate::document::{Document, KeyPath};
 use crate::error::ScenarioError;
-use crate::settings::{Control, DelaySetting, Length, Metrics, Settings};
+use crate::settings::{Control, DelaySetting, Length, Settings};
 use crate::suggest::{did_you_mean, list};
 use contract::Micros;
 use sim_core::delay::Delay;
@@ -136,16 +137,6 @@ impl Check<'_> {
             unschedulable_flush: control.unschedulable_flush.get(),
             flush_interval: control.flush_interval.get(),
         })
-    }
-
-    fn metrics(&self, metrics: &Metrics) -> Result<MetricsSpec, ScenarioError> {
-        let shortest = metrics.scrape_interval.get();
-        if metrics.window > Micros::ZERO && metrics.window < shortest {
-            let key = vec!["metrics".to_owned(), "window".to_owned()];
-            let found = metrics.window.to_string();
-            return Err(self.misfit(&key, &found, "`0s`, or at least one `scrape-interval`"));
-        }
-        Ok(MetricsSpec { scrape_interval: shortest, delay: metrics.delay, window: metrics.window })
     }
 }
 

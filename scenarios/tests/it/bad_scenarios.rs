@@ -25,11 +25,11 @@ fn a_misspelt_key_is_shown_with_the_right_one() {
     hint: did you mean `horizon`?
     "#);
     assert_snapshot!(error("launch-failure =", "launch-failures ="), @r#"
-    my.toml:44:1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `price`, `billing-minimum`, `launch-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `spot`
+    my.toml:71:1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `price`, `billing-minimum`, `launch-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `spot`
     hint: did you mean `launch-failure`?
     "#);
     assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @r#"
-    my.toml:98:15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    my.toml:125:15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `gateway`?
     "#);
 }
@@ -38,98 +38,100 @@ fn a_misspelt_key_is_shown_with_the_right_one() {
 fn a_value_without_its_unit_is_refused() {
     assert_snapshot!(error("drain = \"10m\"", "drain = \"10\""), @"my.toml:15:9: `drain`: found `10`, expected a duration with a unit, such as `90s`, `250ms` or `1h 30m`");
     assert_snapshot!(error("drain = \"10m\"", "drain = 600"), @r#"my.toml:15:9: `drain`: found `600`, expected a duration with a unit, such as "90s" or "1h 30m""#);
-    assert_snapshot!(error("image = \"9GB\"", "image = \"9\""), @"my.toml:85:9: `service.chat.llm.image`: found `9`, expected a size with a unit, such as `14GiB`");
-    assert_snapshot!(error("rate = \"2 req/s\"", "rate = 2"), @r#"my.toml:112:8: `service.chat.traffic.synthetic.rate`: found `2`, expected a rate with its unit, such as "45 req/s""#);
+    assert_snapshot!(error("image = \"9GB\"", "image = \"9\""), @"my.toml:112:9: `service.chat.llm.image`: found `9`, expected a size with a unit, such as `14GiB`");
+    assert_snapshot!(error("rate = \"2 req/s\"", "rate = 2"), @r#"my.toml:139:8: `service.chat.traffic.synthetic.rate`: found `2`, expected a rate with its unit, such as "45 req/s""#);
 }
 
 #[test]
 fn money_has_a_currency_and_is_never_negative() {
-    assert_snapshot!(error("price = \"1.861 USD/h\"", "price = \"-1.861 USD/h\""), @"my.toml:42:9: `pool.gpu.price`: found `-1.861 USD/h`, expected a price that is not negative, such as `1.861 USD/h`");
-    assert_snapshot!(error("price = \"1.861 USD/h\"", "price = 1.861"), @r#"my.toml:42:9: `pool.gpu.price`: found `1.861`, expected a price, such as "1.861 USD/h""#);
+    assert_snapshot!(error("price = \"1.861 USD/h\"", "price = \"-1.861 USD/h\""), @"my.toml:69:9: `pool.gpu.price`: found `-1.861 USD/h`, expected a price that is not negative, such as `1.861 USD/h`");
+    assert_snapshot!(error("price = \"1.861 USD/h\"", "price = 1.861"), @r#"my.toml:69:9: `pool.gpu.price`: found `1.861`, expected a price, such as "1.861 USD/h""#);
 }
 
 #[test]
 fn a_name_that_the_catalogue_lacks_is_shown_with_the_nearest() {
     assert_snapshot!(error("gpus = [\"L40S\"]", "gpus = [\"L40\"]"), @r#"
-    my.toml:79:9: `service.chat.llm.gpus.0`: found the unknown GPU `L40`, expected one of the 23 that the catalogue has
+    my.toml:106:9: `service.chat.llm.gpus.0`: found the unknown GPU `L40`, expected one of the 23 that the catalogue has
     hint: did you mean `L40S`?
     "#);
     assert_snapshot!(error("\"g6e.xlarge\"", "\"g6e.xlrge\""), @r#"
-    my.toml:36:12: `pool.gpu.instance`: found the unknown instance type `g6e.xlrge`, expected one of the 237 that the catalogue has
+    my.toml:63:12: `pool.gpu.instance`: found the unknown instance type `g6e.xlrge`, expected one of the 237 that the catalogue has
     hint: did you mean `g6e.xlarge`?
     "#);
     assert_snapshot!(error("model = \"Llama-3.1-8B\"", "model = \"Lama-3.1-8B\""), @r#"
-    my.toml:78:9: `service.chat.llm.model`: found the unknown model `Lama-3.1-8B`, expected one of the 14 that the catalogue has
+    my.toml:105:9: `service.chat.llm.model`: found the unknown model `Lama-3.1-8B`, expected one of the 14 that the catalogue has
     hint: did you mean `Llama-3.1-8B`?
     "#);
     assert_snapshot!(error("platform = \"eks-gpu\"", "platform = \"eks-gp\""), @r#"
-    my.toml:45:12: `pool.gpu.platform`: found the unknown platform `eks-gp`, expected one of `aks`, `aks-gpu`, `eks`, `eks-gpu`, `gke`, `gke-gpu`, `neocloud`, `neocloud-gpu`
+    my.toml:72:12: `pool.gpu.platform`: found the unknown platform `eks-gp`, expected one of `aks`, `aks-gpu`, `eks`, `eks-gpu`, `gke`, `gke-gpu`, `neocloud`, `neocloud-gpu`
     hint: did you mean `eks-gpu`?
     "#);
     assert_snapshot!(error("pull = \"pull-network-disk\"", "pull = \"pull-nvm\""), @r#"
-    my.toml:51:8: `pool.gpu.pull`: found the unknown delay `pull-nvm`, expected one of `pull-network-disk`, `pull-nvme`
+    my.toml:78:8: `pool.gpu.pull`: found the unknown delay `pull-nvm`, expected one of `pull-network-disk`, `pull-nvme`
     hint: did you mean `pull-nvme`?
     "#);
     assert_snapshot!(error("{ table = \"azure-2024-chat\" }", "{ table = \"azure-2024-cat\" }"), @r#"
-    my.toml:113:20: `service.chat.traffic.synthetic.prompt.table`: unknown length table `azure-2024-cat`, expected one of `azure-2023-chat`, `azure-2023-code`, `azure-2024-chat`, `azure-2024-code`, `deepseek-r1`
+    my.toml:140:20: `service.chat.traffic.synthetic.prompt.table`: unknown length table `azure-2024-cat`, expected one of `azure-2023-chat`, `azure-2023-code`, `azure-2024-chat`, `azure-2024-code`, `deepseek-r1`
     hint: did you mean `azure-2024-chat`?
     "#);
 }
 
 #[test]
 fn a_delay_of_another_stage_does_not_fit() {
-    assert_snapshot!(error("boot = \"ec2-gpu-boot\"", "boot = \"pull-nvme\""), @"my.toml:47:8: `pool.gpu.boot`: found the unknown delay `pull-nvme`, expected one of `aks-boot`, `aks-gpu-boot`, `ec2-boot`, `ec2-gpu-boot`, `gke-boot`, `neocloud-boot`");
+    assert_snapshot!(error("boot = \"ec2-gpu-boot\"", "boot = \"pull-nvme\""), @"my.toml:74:8: `pool.gpu.boot`: found the unknown delay `pull-nvme`, expected one of `aks-boot`, `aks-gpu-boot`, `ec2-boot`, `ec2-gpu-boot`, `gke-boot`, `neocloud-boot`");
     assert_snapshot!(
         error("boot = \"ec2-gpu-boot\"", "boot = { uniform = { low = \"2s\", high = \"1s\" } }"),
-        @"my.toml:47:1: `pool.gpu.boot`: found `low` 2s above `high` 1s, expected `low` at most `high`"
+        @"my.toml:74:1: `pool.gpu.boot`: found `low` 2s above `high` 1s, expected `low` at most `high`"
     );
 }
 
 #[test]
 fn a_policy_that_does_not_exist_is_shown_with_the_nearest() {
     assert_snapshot!(error("[stack.replicas.static-replicas]", "[stack.replicas.static-replica]"), @r#"
-    my.toml:132:17: `stack.0.replicas.static-replica`: found the unknown name `static-replica`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`, `dynamo-planner`
+    my.toml:159:17: `stack.0.replicas.static-replica`: found the unknown name `static-replica`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`, `dynamo-planner`
     hint: did you mean `static-replicas`?
     "#);
-    assert_snapshot!(error("[stack.replicas.static-replicas]", "[stack.replicas]"), @"my.toml:133:1: `stack.0.replicas.replicas`: found the unknown name `replicas`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`, `dynamo-planner`");
+    assert_snapshot!(error("[stack.replicas.static-replicas]", "[stack.replicas]"), @"my.toml:160:1: `stack.0.replicas.replicas`: found the unknown name `replicas`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`, `dynamo-planner`");
 }
 
 #[test]
 fn numbers_stay_in_their_ranges() {
-    assert_snapshot!(error("launch-failure = 0.0", "launch-failure = 1.5"), @"my.toml:44:18: `pool.gpu.launch-failure`: found `1.5`, expected a share from 0 to 1");
+    assert_snapshot!(error("launch-failure = 0.0", "launch-failure = 1.5"), @"my.toml:71:18: `pool.gpu.launch-failure`: found `1.5`, expected a share from 0 to 1");
     assert_snapshot!(error("bin = \"1m\"", "bin = \"0s\""), @"my.toml:16:7: `bin`: found `0s`, expected a duration that is longer than zero");
-    assert_snapshot!(error("max-num-seqs = 256", "max-num-seqs = 0"), @"my.toml:82:16: `service.chat.llm.max-num-seqs`: found `0`, expected a whole number from 1");
-    assert_snapshot!(error("initial = 0 ", "initial = 9 "), @"my.toml:39:11: `pool.gpu.initial`: found `9`, expected from `min` 0 to `max` 8");
-    assert_snapshot!(error("max-num-batched-tokens = 2048", "max-num-batched-tokens = 64"), @"my.toml:83:26: `service.chat.llm.max-num-batched-tokens`: found `64`, expected at least `max-num-seqs`, which is 256");
-    assert_snapshot!(error("initial = 0                        # ready", "initial = 5\nstock = { a = 4 } # ready"), @"my.toml:39:11: `pool.gpu.initial`: found `5`, expected at most the `stock` of all zones, 4");
-    assert_snapshot!(error("window = \"0s\"", "window = \"5s\""), @"my.toml:32:10: `metrics.window`: found `5s`, expected `0s`, or at least one `scrape-interval`");
-    assert_snapshot!(error("max = 8", "max = -8"), @"my.toml:37:7: `pool.gpu.max`: found `-8`, expected a whole number that is not negative");
+    assert_snapshot!(error("max-num-seqs = 256", "max-num-seqs = 0"), @"my.toml:109:16: `service.chat.llm.max-num-seqs`: found `0`, expected a whole number from 1");
+    assert_snapshot!(error("initial = 0 ", "initial = 9 "), @"my.toml:66:11: `pool.gpu.initial`: found `9`, expected from `min` 0 to `max` 8");
+    assert_snapshot!(error("max-num-batched-tokens = 2048", "max-num-batched-tokens = 64"), @"my.toml:110:26: `service.chat.llm.max-num-batched-tokens`: found `64`, expected at least `max-num-seqs`, which is 256");
+    assert_snapshot!(error("initial = 0                        # ready", "initial = 5\nstock = { a = 4 } # ready"), @"my.toml:66:11: `pool.gpu.initial`: found `5`, expected at most the `stock` of all zones, 4");
+    assert_snapshot!(error("window = \"0s\"", "window = \"5s\""), @"my.toml:33:10: `metrics.window`: found `5s`, expected `0s`, or at least one `scrape-interval`");
+    assert_snapshot!(error("# metrics = [\"queue-length\"]       #", "[metrics.path.mine]\nmetrics = [] #"), @"my.toml:60:1: `metrics.path.mine.metrics`: found `[]`, expected one metric or more");
+    assert_snapshot!(error("# [metrics.path.metrics-server]\n# metrics = [\"busy\"]", "[metrics.path.mine]\nmetrics = [\"busy\", \"busy\"]"), @"my.toml:42:20: `metrics.path.mine.metrics.1`: found a metric that has a path, expected each metric on one path");
+    assert_snapshot!(error("max = 8", "max = -8"), @"my.toml:64:7: `pool.gpu.max`: found `-8`, expected a whole number that is not negative");
 }
 
 #[test]
 fn a_replica_that_fits_nowhere_is_found_before_the_run() {
     assert_snapshot!(error("cpu = \"2\"", "cpu = \"200\""), @r#"
-    my.toml:73:15: `service.chat.requests`: found a replica of cpu 200000m, memory 8GiB, gpus 1, expected at most cpu 3920m, memory 29317MiB, gpus 1
+    my.toml:100:15: `service.chat.requests`: found a replica of cpu 200000m, memory 8GiB, gpus 1, expected at most cpu 3920m, memory 29317MiB, gpus 1
     hint: lower `requests` or `tensor-parallel`, or take a larger `instance`
     "#);
     assert_snapshot!(error("\"g6e.xlarge\"", "\"g6.xlarge\""), @r#"
-    my.toml:79:1: `service.chat.llm.gpus`: found no pool with `L40S`
+    my.toml:106:1: `service.chat.llm.gpus`: found no pool with `L40S`
     hint: add a pool whose `instance` has such GPUs, or a GPU model that a pool has
     "#);
     assert_snapshot!(error("# node-selector = { pool = \"gpu\" }", "node-selector = { pool = \"cpu\" }"), @r#"
-    my.toml:69:1: `service.chat.node-selector`: found no pool with all of these labels
+    my.toml:96:1: `service.chat.node-selector`: found no pool with all of these labels
     hint: pools have the labels `pool`, `node.kubernetes.io/instance-type`, `kubernetes.io/arch` and their own `labels`
     "#);
     assert_snapshot!(error("# taints = [", "taints = [{ key = \"gpu\", effect = \"NoSchedule\" },"), @r#"
-    my.toml:64:10: `service.chat.tolerations`: found no pool whose `taints` a replica tolerates
+    my.toml:91:10: `service.chat.tolerations`: found no pool whose `taints` a replica tolerates
     hint: tolerate a pool's taints, or add a pool without
     "#);
     assert_snapshot!(error("tensor-parallel = 1", "tensor-parallel = 2"), @r#"
-    my.toml:73:15: `service.chat.requests`: found a replica of cpu 2000m, memory 8GiB, gpus 2, expected at most cpu 3920m, memory 29317MiB, gpus 1
+    my.toml:100:15: `service.chat.requests`: found a replica of cpu 2000m, memory 8GiB, gpus 2, expected at most cpu 3920m, memory 29317MiB, gpus 1
     hint: lower `requests` or `tensor-parallel`, or take a larger `instance`
     "#);
     assert_snapshot!(error("model = \"Llama-3.1-8B\"", "model = \"Llama-3.1-70B\""), @r#"
-    my.toml:79:9: `service.chat.llm.gpus.0`: `Llama-3.1-70B` in bf16 does not fit into 1 × `L40S`
+    my.toml:106:9: `service.chat.llm.gpus.0`: `Llama-3.1-70B` in bf16 does not fit into 1 × `L40S`
     hint: raise `tensor-parallel` or take a larger GPU
     "#);
 }
@@ -138,37 +140,37 @@ fn a_replica_that_fits_nowhere_is_found_before_the_run() {
 fn a_language_model_needs_token_lengths() {
     let prompt = "prompt = { table = \"azure-2024-chat\" }";
     assert_snapshot!(error(prompt, ""), @r#"
-    my.toml:111:23: `service.chat.traffic.synthetic.prompt`: found no `prompt`, expected its length in tokens
+    my.toml:138:23: `service.chat.traffic.synthetic.prompt`: found no `prompt`, expected its length in tokens
     hint: write `prompt = { table = "azure-2024-chat" }`, for example
     "#);
 }
 
 #[test]
 fn a_policy_says_what_its_settings_may_be() {
-    assert_snapshot!(error("replicas = 1\n", "replicas = 0\n"), @"my.toml:133:12: `stack.0.replicas.static-replicas.replicas`: found `0`, expected at least 1");
-    assert_snapshot!(error("[stack.nodes.fixed-nodes] ", "[stack.nodes.fixed-nodes.nodes]\ngpus = 1 "), @"my.toml:136:26: `stack.0.nodes.fixed-nodes.nodes`: found `gpus`, expected a pool of the scenario: `gpu`");
+    assert_snapshot!(error("replicas = 1\n", "replicas = 0\n"), @"my.toml:160:12: `stack.0.replicas.static-replicas.replicas`: found `0`, expected at least 1");
+    assert_snapshot!(error("[stack.nodes.fixed-nodes] ", "[stack.nodes.fixed-nodes.nodes]\ngpus = 1 "), @"my.toml:163:26: `stack.0.nodes.fixed-nodes.nodes`: found `gpus`, expected a pool of the scenario: `gpu`");
 }
 
 #[test]
 fn a_service_serves_one_thing() {
     assert_snapshot!(error("[service.web.plain]", "[service.web.plan]"), @r#"
-    my.toml:116:14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    my.toml:143:14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `plain`?
     "#);
     let both =
         "[service.web.llm]\nmodel = \"Llama-3.1-8B\"\ngpus = [\"L40S\"]\n[service.web.plain]";
-    assert_snapshot!(error("[service.web.plain]", both), @"my.toml:116:10: `service.web`: found both of `llm` and `plain`, expected one of them");
+    assert_snapshot!(error("[service.web.plain]", both), @"my.toml:143:10: `service.web`: found both of `llm` and `plain`, expected one of them");
 }
 
 #[test]
 fn a_stack_names_services_and_pools_that_exist() {
     assert_snapshot!(error("# initial-nodes = { gpu", "initial-nodes = { gpus"), @r#"
-    my.toml:131:26: `stack.0.initial-nodes.gpus`: found the unknown pool `gpus`, expected one of `gpu`
+    my.toml:158:26: `stack.0.initial-nodes.gpus`: found the unknown pool `gpus`, expected one of `gpu`
     hint: did you mean `gpu`?
     "#);
-    assert_snapshot!(error("# initial-nodes = { gpu = 4 }", "initial-nodes = { gpu = 9 }"), @"my.toml:131:25: `stack.0.initial-nodes.gpu`: found `9`, expected from `min` 0 to `max` 8");
+    assert_snapshot!(error("# initial-nodes = { gpu = 4 }", "initial-nodes = { gpu = 9 }"), @"my.toml:158:25: `stack.0.initial-nodes.gpu`: found `9`, expected from `min` 0 to `max` 8");
     assert_snapshot!(error("# initial-replicas = { chat", "initial-replicas = { cat"), @r#"
-    my.toml:130:28: `stack.0.initial-replicas.cat`: found the unknown service `cat`, expected one of `chat`, `web`
+    my.toml:157:28: `stack.0.initial-replicas.cat`: found the unknown service `cat`, expected one of `chat`, `web`
     hint: did you mean `chat`?
     "#);
 }
@@ -184,7 +186,7 @@ fn broken_toml_is_shown_at_its_place() {
 fn a_scenario_that_is_not_there_is_an_error() {
     let find = |name: &str| say(&Scenario::find(name).expect_err("not there"));
     assert_snapshot!(find("chat-dya"), @r#"
-    found no scenario `chat-dya`, expected a file or one of `chat-day`, `chat-hour`, `code-hour`, `llm-autoscalers`, `viral-surge`
+    found no scenario `chat-dya`, expected a file or one of `chat-day`, `chat-hour`, `code-hour`, `complaint-01-more-while-loading`, `complaint-02-panic-flood`, `complaint-04-progress-deadline`, `complaint-06-cooldown-while-loading`, `complaint-07-cooldown-cliff`, `complaint-09-metric-gone-at-zero`, `complaint-09-metric-outage`, `complaint-11-gpu-utilization`, `complaint-13-cut-generations`, `complaint-15-value-without-ready-pods`, `complaint-18-broken-metric`, `complaint-20-target-below-one`, `llm-autoscalers`, `viral-surge`
     hint: did you mean `chat-day`?
     "#);
     assert_snapshot!(find("nowhere/my.toml"), @r#"

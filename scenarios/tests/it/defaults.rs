@@ -68,7 +68,18 @@ fn what_is_commented_out_in_the_manual_can_be_switched_on() {
 #[test]
 fn the_manual_names_every_setting() {
     let schema = scenario_schema();
-    let own = ["Control", "Metrics", "Pool", "Spot", "Service", "Requests", "Llm", "Plain"];
+    let own = [
+        "Control",
+        "Metrics",
+        "MetricsPath",
+        "Outage",
+        "Pool",
+        "Spot",
+        "Service",
+        "Requests",
+        "Llm",
+        "Plain",
+    ];
     let more = ["SloLimits", "Gateway", "Client", "Stack", "Manifest"];
     let tables = own.iter().chain(&more).map(|name| &schema["$defs"][name]);
     for table in tables.chain([&schema]) {

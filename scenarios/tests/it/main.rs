@@ -2,6 +2,7 @@
 
 mod bad_scenarios;
 mod catalogue;
+mod complaints;
 mod defaults;
 mod experiment;
 mod fingerprints;

@@ -1,8 +1,8 @@
 //! The engine: takes what happens next, lets it happen, until nothing is left to happen.
 //!
 //! The parts by file: `setup` (time zero), `requests` and `clients` (through the gateway into a replica and
-//! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler`, `nodes` (a node's life), `control`
-//! (metrics, policies, actions), `causes` (blame), `tally` and `finish` (figures).
+//! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler`, `nodes` (a node's life), `scrapes`
+//! (metrics), `control` (policies, actions), `causes` (blame), `tally` and `finish` (figures).
 
 mod causes;
 mod clients;
@@ -13,6 +13,7 @@ mod pods;
 mod replicas;
 mod requests;
 mod scheduler;
+mod scrapes;
 mod setup;
 mod startup;
 mod tally;
@@ -127,10 +128,10 @@ enum Event {
     Reclaim(NodeId),
     /// A client tries again.
     Retry { service: ServiceId, key: u32, attempt: u32 },
-    /// A replica's exporter is read.
-    ScrapePod(PodRef),
-    /// A gateway's exporter is read.
-    ScrapeService(ServiceId),
+    /// A replica's exporter is read, on the path of this number.
+    ScrapePod(PodRef, u8),
+    /// What is said of a whole service is read, likewise.
+    ScrapeService(ServiceId, u8),
     /// A policy is asked.
     Turn { controller: u32, generation: u32 },
     /// A bin of the timeline closes.
@@ -170,9 +171,10 @@ struct Engine<'a> {
     fleet: Fleet,
     services: Vec<Service>,
     services_seen: Vec<ServiceSeen>,
-    service_scrapes: Vec<Scrapes>,
-    /// Scrapes of pods that no policy may have seen yet, by when they were taken, oldest first.
-    scrapes_under_way: VecDeque<(Instant, PodRef)>,
+    /// By service, then by path.
+    service_scrapes: Vec<Vec<Scrapes>>,
+    /// Scrapes of pods that no policy may have seen yet, by path, oldest first.
+    scrapes_under_way: Vec<VecDeque<(Instant, PodRef)>>,
     /// Oldest first.
     pending: Vec<PendingPod>,
     scheduler: Scheduler,
@@ -253,8 +255,8 @@ impl Engine<'_> {
             Event::ReclaimNotice(node) => self.reclaim_notice(node),
             Event::Reclaim(node) => self.reclaim(node),
             Event::Retry { service, key, attempt } => self.retry(service, key, attempt),
-            Event::ScrapePod(pod) => self.scrape_pod(pod),
-            Event::ScrapeService(service) => self.scrape_service(service),
+            Event::ScrapePod(pod, path) => self.scrape_pod(pod, path),
+            Event::ScrapeService(service, path) => self.scrape_service(service, path),
             Event::Turn { controller, generation } => self.turn(controller, generation),
             Event::Bin => self.close_bin(),
             Event::Horizon => self.reach_horizon(),

@@ -32,7 +32,8 @@ pub(super) struct Pod {
     pub(super) uid: u64,
     pub(super) node: Option<NodeId>,
     pub(super) scheduling: Scheduling,
-    pub(super) scrapes: Scrapes,
+    /// By path; empty until it is ready.
+    pub(super) scrapes: Vec<Scrapes>,
 }
 
 /// Where a pod stands with the scheduler.
@@ -108,7 +109,7 @@ impl Engine<'_> {
                 tried_at: self.now,
                 due: None,
             },
-            scrapes: Scrapes::default(),
+            scrapes: Vec::new(),
         }
     }
 

@@ -30,7 +30,9 @@ impl<'a> Engine<'a> {
             services_seen.push(service_seen(place, service));
             services.push(make_service(&spec, place, service, source, horizon)?);
         }
-        let count = services.len();
+        let by_path = || spec.metrics.paths.iter().map(|_| Scrapes::default()).collect();
+        let service_scrapes = services.iter().map(|_| by_path()).collect();
+        let scrapes_under_way = spec.metrics.paths.iter().map(|_| VecDeque::new()).collect();
         let controller =
             |policy| Controller { policy, generation: 0, next: Instant::FAR, last: None };
         let tally = |service: &ServiceSpec| Tally::new(service.initial);
@@ -45,8 +47,8 @@ impl<'a> Engine<'a> {
             timeouts: Wakes::default(),
             services,
             services_seen,
-            scrapes_under_way: VecDeque::new(),
-            service_scrapes: (0..count).map(|_| Scrapes::default()).collect(),
+            scrapes_under_way,
+            service_scrapes,
             pending: Vec::new(),
             scheduler: Scheduler::default(),
             pods: Vec::new(),
@@ -80,7 +82,7 @@ impl<'a> Engine<'a> {
             }
             let next = self.services[place].next.map_or(Instant::FAR, |next| next.at);
             self.arrivals.set(id(place), next);
-            self.book_first_service_scrape(service);
+            self.book_first_service_scrapes(service);
         }
         self.update_causes();
         self.book_first_turns();
@@ -132,7 +134,6 @@ fn make_service(
         stages: Stages::default(),
         pools: run.pools.iter().map(|pool| fits_fresh(&spec.pod, &pool.shape).is_ok()).collect(),
         has_room: true,
-        last_scrape: None,
     };
     service.next = pull(&mut service, horizon, Instant::ZERO)?;
     Ok(service)
@@ -141,7 +142,10 @@ fn make_service(
 /// What recurs without a pause would stop the clock.
 fn check_paces(spec: &RunSpec, controllers: &[Box<dyn Policy>]) {
     assert!(spec.bin > Micros::ZERO, "bins of the timeline have a width");
-    assert!(spec.metrics.scrape_interval > Micros::ZERO, "time passes between scrapes");
+    assert!(!spec.metrics.paths.is_empty(), "metrics take some path");
+    for path in &spec.metrics.paths {
+        assert!(path.scrape_interval > Micros::ZERO, "time passes between scrapes");
+    }
     assert!(spec.control.flush_interval > Micros::ZERO, "time passes between flushes");
     for policy in controllers {
         let every = policy.cadence().every;

@@ -54,8 +54,6 @@ pub(crate) struct Service {
     pub(crate) pools: Vec<bool>,
     /// Some node may have room for one of its pods: false from when one fits nowhere until something makes room.
     pub(crate) has_room: bool,
-    /// When it was last scraped, and the totals then; `None` before the first.
-    pub(crate) last_scrape: Option<(Instant, Totals)>,
 }
 
 impl Service {

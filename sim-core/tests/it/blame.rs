@@ -12,7 +12,7 @@ fn every_step_of_a_cold_start_gets_its_seconds() {
     world.service().slo.ttft = Some(secs(1));
     world.spec.control.actuation = fixed(2);
     world.spec.control.scheduling = fixed(1);
-    world.spec.metrics.scrape_interval = secs(2);
+    world.metrics().scrape_interval = secs(2);
     world.arrive(&[0]);
     world.act(5, replicas(1));
     world.act(10, ONE_NODE);

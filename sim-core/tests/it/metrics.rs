@@ -1,10 +1,10 @@
 //! What policies see, and when.
 
-use crate::world::{Flight, World, assert_close, at, fixed, secs};
+use crate::world::{Flight, World, assert_close, at, fixed, metrics_path, secs};
 use contract::{Instant, Metric, Micros, Sample};
 use sim_core::Arrival;
 use sim_core::llm::{EngineSettings, StepModel, StepTables};
-use sim_core::spec::{LlmVariant, ServiceKind};
+use sim_core::spec::{LlmVariant, Outage, ServiceExporter, ServiceKind};
 use std::sync::Arc;
 
 /// Every service and pod sample that the policy saw, with when it saw it.
@@ -27,7 +27,7 @@ fn busy_world() -> World {
 #[test]
 fn a_sample_is_as_old_as_the_pipeline_at_least_and_a_scrape_older_at_most() {
     let mut world = busy_world();
-    world.spec.metrics.delay = secs(40);
+    world.metrics().delay = secs(40);
     let flight = world.fly();
     assert!(samples(&flight).count() > 1000);
     for (now, sample) in samples(&flight) {
@@ -74,7 +74,7 @@ fn clients_that_pause_are_out_of_sight_and_their_retries_count_as_arrivals() {
     world.gateway().queue_limit = 0;
     world.gateway().retries = 5;
     world.arrive(&[100; 30]);
-    world.spec.metrics.scrape_interval = secs(50);
+    world.metrics().scrape_interval = secs(50);
     let flight = world.fly();
     let mut arrived = 0.0;
     let mut last = Instant::ZERO;
@@ -95,7 +95,7 @@ fn clients_that_pause_are_out_of_sight_and_their_retries_count_as_arrivals() {
 fn a_window_takes_the_mean_of_its_scrapes() {
     let mut world = World::running(1, 1);
     world.serve(fixed(10_000), 1000);
-    world.spec.metrics.window = secs(60);
+    world.metrics().window = secs(60);
     // One more inside every second: the mean over four scrapes lags 22.5 s behind the newest.
     world.arrive(&(0..600).collect::<Vec<_>>());
     let flight = world.fly();
@@ -198,4 +198,86 @@ fn a_plain_server_exports_no_metric_of_an_engine() {
     let pod = &flight.seen_at(300).services[0].pods[0];
     assert_eq!(pod.sample(Metric::KvTokens), None);
     assert_eq!(pod.sample(Metric::StepTime), None);
+}
+
+/// When, in whole seconds, the policy saw the busy world's only replica without its share of busy time and
+/// without its number of running requests.
+fn gaps(flight: &Flight) -> (Vec<u64>, Vec<u64>) {
+    let without = |metric| {
+        let blind = flight.seen.iter().filter(|seen| {
+            let pod = seen.services[0].pods.first();
+            at(100) <= seen.now
+                && seen.now < at(200)
+                && pod.is_some_and(|pod| pod.sample(metric).is_none())
+        });
+        blind.map(|seen| seen.now.0 / 1_000_000).collect()
+    };
+    (without(Metric::Busy), without(Metric::Running))
+}
+
+#[test]
+fn a_path_of_its_own_gives_a_metric_its_own_pace() {
+    let mut world = busy_world();
+    let mut slow = metrics_path(&[Metric::Busy]);
+    (slow.scrape_interval, slow.evaluation_interval) = (secs(30), secs(60));
+    (slow.delay, slow.window) = (secs(5), secs(30));
+    world.spec.metrics.paths.push(slow);
+    let flight = world.fly();
+    let changes = |metric| {
+        let mut times: Vec<_> =
+            samples(&flight).filter(|(_, sample)| sample.metric == metric).collect();
+        times.dedup_by_key(|(_, sample)| sample.at);
+        times.into_iter().map(|(now, _)| now).filter(|now| *now < at(200)).collect::<Vec<_>>()
+    };
+    assert_eq!(changes(Metric::Busy), [at(65), at(125), at(185)], "minutes, and the delay");
+    assert!(changes(Metric::Running).windows(2).all(|pair| pair[1].since(pair[0]) == secs(15)));
+    let slow = samples(&flight).find(|(_, sample)| sample.metric == Metric::Busy).expect("some");
+    assert_eq!(slow.1.window, secs(30));
+}
+
+#[test]
+fn an_outage_hides_its_metrics_from_its_first_scrape_to_the_first_after_it() {
+    let mut world = busy_world();
+    let (from, until) = (at(120), at(150));
+    world.spec.metrics.outages = vec![Outage { from, until, metrics: vec![Metric::Busy] }];
+    let flight = world.fly();
+    let (busy, running) = gaps(&flight);
+    assert_eq!(busy.len(), 30, "two scrapes are lost: {busy:?}");
+    assert!((120..135).contains(&busy[0]), "{busy:?}");
+    assert!(running.is_empty(), "others are not concerned: {running:?}");
+    let share =
+        |metric| flight.seen_at(190).services[0].pods[0].sample(metric).expect("back").value;
+    assert!((share(Metric::Busy) - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_share_of_scrapes_fails_and_a_window_bridges_it() {
+    let blind = |window| {
+        let mut world = busy_world();
+        world.spec.metrics.missing = 0.3;
+        world.metrics().window = secs(window);
+        let flight = world.fly();
+        let looks = flight.seen.iter().filter(|seen| at(60) <= seen.now && seen.now < at(600));
+        looks.filter(|seen| seen.services[0].sample(Metric::InFlight).is_none()).count()
+    };
+    // Of 540 looks; a window of four scrapes is empty once in 123.
+    assert!((81..243).contains(&blind(0)), "{}", blind(0));
+    assert!(blind(60) < 30, "{}", blind(60));
+}
+
+#[test]
+fn what_replicas_export_is_gone_without_replicas() {
+    let seen = |replicas, exporter| {
+        let mut world = World::running(1, replicas);
+        world.serve(fixed(10_000), 1);
+        world.arrive(&[0, 0, 0]);
+        world.spec.metrics.service_exporter = exporter;
+        let flight = world.fly();
+        let service = &flight.seen_at(300).services[0];
+        [Metric::GatewayQueue, Metric::QueueLength, Metric::InFlight, Metric::ArrivalRate]
+            .map(|metric| service.sample(metric).map(|sample| sample.value))
+    };
+    assert_eq!(seen(1, ServiceExporter::Replicas), [None, Some(2.0), Some(3.0), None]);
+    assert_eq!(seen(0, ServiceExporter::Replicas), [None; 4]);
+    assert_eq!(seen(0, ServiceExporter::Gateway), [Some(3.0), Some(3.0), Some(3.0), Some(0.0)]);
 }

@@ -1,14 +1,14 @@
 //! A small world to run: a pool, a service, a script of actions, and what is checked after every run.
 
 use contract::{
-    Action, Bytes, Cadence, GpuModel, Instant, Micros, MilliCpu, NodeShape, Observation,
+    Action, Bytes, Cadence, GpuModel, Instant, Metric, Micros, MilliCpu, NodeShape, Observation,
     ObservationRecord, Plan, PodSpec, Policy, Reason, Resources, ServiceId, StateError, UsdPerHour,
 };
 use sim_core::delay::Delay;
 use sim_core::outcome::{Cause, RequestCounts, ServiceSummary};
 use sim_core::random::Seed;
 use sim_core::spec::{
-    ControlSpec, DataPathSpec, GatewaySpec, MetricsSpec, NodeStages, PoolSpec, Routing, RunSpec,
+    ControlSpec, DataPathSpec, GatewaySpec, MetricsPath, NodeStages, PoolSpec, Routing, RunSpec,
     ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, ArrivalSource, Outcome, Recorder};
@@ -67,11 +67,7 @@ impl World {
             pools: vec![pool()],
             services: vec![service()],
             control: control(),
-            metrics: MetricsSpec {
-                scrape_interval: secs(15),
-                delay: Micros::ZERO,
-                window: Micros::ZERO,
-            },
+            metrics: metrics_path(&[]).into(),
         };
         let cadence = Cadence { every: secs(1), first: Micros::ZERO, on_unschedulable: false };
         Self { spec, arrivals: vec![Vec::new()], script: Vec::new(), cadence }
@@ -98,6 +94,11 @@ impl World {
     /// The gateway of the first service.
     pub(crate) fn gateway(&mut self) -> &mut GatewaySpec {
         &mut self.spec.services[0].gateway
+    }
+
+    /// The path that every metric takes unless another names it.
+    pub(crate) fn metrics(&mut self) -> &mut MetricsPath {
+        &mut self.spec.metrics.paths[0]
     }
 
     /// A request of the first service takes so long, and a replica serves so many at once.
@@ -270,6 +271,17 @@ pub(crate) fn service() -> ServiceSpec {
 }
 
 /// kube-scheduler's defaults, and nothing else that takes time.
+/// Scrapes every 15 s, read at once.
+pub(crate) fn metrics_path(metrics: &[Metric]) -> MetricsPath {
+    MetricsPath {
+        metrics: metrics.to_vec(),
+        scrape_interval: secs(15),
+        evaluation_interval: Micros::ZERO,
+        delay: Micros::ZERO,
+        window: Micros::ZERO,
+    }
+}
+
 fn control() -> ControlSpec {
     ControlSpec {
         actuation: Delay::Fixed(Micros::ZERO),

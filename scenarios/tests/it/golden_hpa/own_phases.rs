@@ -12,8 +12,8 @@ use contract::{
 use sim_core::delay::Delay;
 use sim_core::random::Seed;
 use sim_core::spec::{
-    ControlSpec, DataPathSpec, GatewaySpec, MetricsSpec, NodeStages, PoolSpec, Routing, RunSpec,
-    ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
+    ControlSpec, DataPathSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages, PoolSpec,
+    Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, Recorder};
 use std::sync::Arc;
@@ -189,11 +189,13 @@ fn spec(run: &Run) -> RunSpec {
             unschedulable_flush: Micros::from_mins(5),
             flush_interval: Micros::from_secs(30),
         },
-        metrics: MetricsSpec {
+        metrics: MetricsSpec::from(MetricsPath {
+            metrics: Vec::new(),
             scrape_interval: Micros::from_secs(15),
+            evaluation_interval: Micros::ZERO,
             delay: Micros::ZERO,
             window: Micros::ZERO,
-        },
+        }),
     }
 }
 
