@@ -123,6 +123,16 @@ pub(crate) const FAILED: Measure = Measure {
     }),
 };
 
+/// Most replicas that were asked for at once.
+pub(crate) const PEAK: Measure = Measure {
+    title: "peak",
+    unit: "replicas",
+    decimals: 1,
+    better: Better::Lower,
+    meaning: "most replicas that were asked for at once, whether or not they came",
+    source: Source::Service(|service| Some(f64::from(service.replicas.wanted_peak))),
+};
+
 /// Share of GPU time that was ready and unused.
 pub(crate) const IDLE: Measure = Measure {
     title: "idle",
@@ -137,8 +147,8 @@ pub(crate) const IDLE: Measure = Measure {
 };
 
 /// Every measure, in the order of the tables' columns.
-pub(crate) const ALL: [Measure; 9] =
-    [COST, GPU_HOURS, IN_TIME, TTFT_P50, TTFT_P99, TPOT_P50, TPOT_P99, FAILED, IDLE];
+pub(crate) const ALL: [Measure; 10] =
+    [COST, GPU_HOURS, IN_TIME, TTFT_P50, TTFT_P99, TPOT_P50, TPOT_P99, FAILED, PEAK, IDLE];
 
 impl Measure {
     /// Whether it is one figure for the whole fleet rather than one a service.
@@ -202,7 +212,8 @@ mod tests {
     fn a_service_without_requests_has_no_shares_and_no_latencies() {
         let run = RunSummary { services: vec![fixture::service()], ..fixture::run() };
         let measured = ALL.iter().filter(|measure| measure.in_run(&run, 0).is_some());
-        assert_eq!(measured.map(|measure| measure.title).collect::<Vec<_>>(), ["cost", "GPU time"]);
+        let titles: Vec<_> = measured.map(|measure| measure.title).collect();
+        assert_eq!(titles, ["cost", "GPU time", "peak"]);
     }
 
     #[test]

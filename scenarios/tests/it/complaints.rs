@@ -1,14 +1,7 @@
 //! What users complain of, flown: each `complaint-…` scenario shows its effect, beside the setting that cures it.
 
-use scenarios::{Options, Scenario, compare};
-use sim_core::outcome::{Experiment, ServiceSummary, StackOutcome};
-
-/// A built-in scenario, flown once.
-fn fly(name: &str) -> Experiment {
-    let scenario = Scenario::builtin(name).expect("built in").expect("valid");
-    let options = Options { seed: 1, runs: 1, stacks: Vec::new(), threads: 0 };
-    compare(&scenario, &options, &|_| ()).unwrap_or_else(|error| panic!("{error}"))
-}
+use crate::flights::{fly, says, service, written};
+use sim_core::outcome::{Experiment, StackOutcome};
 
 /// The two stacks of a complaint: what causes it, and what cures it.
 fn cause_and_cure(experiment: &Experiment) -> [&StackOutcome; 2] {
@@ -16,28 +9,10 @@ fn cause_and_cure(experiment: &Experiment) -> [&StackOutcome; 2] {
     [cause, cure]
 }
 
-/// The figures of a stack's only service.
-fn service(stack: &StackOutcome) -> &ServiceSummary {
-    &stack.runs[0].services[0]
-}
-
-/// Replica counts that were written, in order, with why.
-fn written(stack: &StackOutcome) -> Vec<(u32, &str)> {
-    let rows = stack.decisions.iter().filter_map(|row| {
-        let replicas = row.action.strip_prefix("set-replicas ")?;
-        Some((replicas.parse().expect("a count"), row.reason.as_str()))
-    });
-    rows.collect()
-}
-
 /// Replicas asked for at the end of the bin that begins at this minute.
 fn wanted_at(stack: &StackOutcome, minute: u64) -> u32 {
     let row = stack.timeline.iter().find(|row| row.at.0 == minute * 60_000_000);
     row.expect("a bin").wanted
-}
-
-fn says(stack: &StackOutcome, words: &str) -> bool {
-    stack.decisions.iter().any(|row| row.reason.starts_with(words))
 }
 
 #[test]

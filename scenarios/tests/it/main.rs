@@ -6,6 +6,8 @@ mod complaints;
 mod defaults;
 mod experiment;
 mod fingerprints;
+mod flights;
 mod golden_hpa;
+mod gpu_cold_start;
 mod llm_autoscalers;
 mod manifests;
