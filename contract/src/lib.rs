@@ -3,6 +3,7 @@
 //! The same words serve the simulator and the live controller, so a policy cannot tell which of the
 //! two is asking. Nothing here has a clock, does I/O or keeps global state.
 
+mod constraints;
 mod ids;
 mod journal;
 mod observation;
@@ -12,6 +13,10 @@ mod policy;
 mod resources;
 mod units;
 
+pub use constraints::{
+    Constraints, HOSTNAME_KEY, HostPort, Image, PodAffinity, Preference, Protocol, Requirement,
+    Selector, Test, TopologySpread, ZONE_KEY,
+};
 pub use ids::{NodeId, PodId, PoolId, ServiceId};
 pub use journal::{JournalEntry, ObservationRecord};
 pub use observation::{

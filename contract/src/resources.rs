@@ -1,6 +1,6 @@
 //! What pods ask for and what nodes offer.
 
-use crate::{Bytes, MilliCpu};
+use crate::{Bytes, Constraints, MilliCpu};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -150,4 +150,7 @@ pub struct PodSpec {
     pub tolerations: Vec<Toleration>,
     /// Higher goes first; below -10 the Cluster Autoscaler does not buy for it.
     pub priority: i32,
+    /// What only few pods have: labels, affinities, spreading, ports. Shared by all pods alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constraints: Option<Arc<Constraints>>,
 }

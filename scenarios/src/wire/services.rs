@@ -64,6 +64,7 @@ impl Check<'_> {
             node_selector: service.node_selector.clone(),
             tolerations: service.tolerations.clone(),
             priority: service.priority,
+            constraints: None,
         };
         self.fits_somewhere(name, &pod, pools)?;
         self.tokens_are_there(name, service)?;
