@@ -21,6 +21,16 @@ pub struct Cadence {
     pub first: Micros,
     /// Also ask as soon as the scheduler finds a pod unschedulable, and again right after a turn that acted.
     pub on_unschedulable: bool,
+    /// Also ask as soon as it can be known that a gateway holds the first request of a service that is to have no
+    /// replicas (Knative: the activator's poke).
+    pub on_held_at_zero: bool,
+}
+
+impl Cadence {
+    /// Every so often, the first time so long after the start, and at no other time.
+    pub const fn regular(every: Micros, first: Micros) -> Self {
+        Self { every, first, on_unschedulable: false, on_held_at_zero: false }
+    }
 }
 
 /// A scaling policy. Deterministic: the same observations give the same plans.

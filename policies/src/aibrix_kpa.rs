@@ -223,7 +223,7 @@ impl Policy for AibrixKpa {
 
     fn cadence(&self) -> Cadence {
         let every = self.settings.resync_interval;
-        Cadence { every, first: every + self.settings.phase, on_unschedulable: false }
+        Cadence::regular(every, every + self.settings.phase)
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {

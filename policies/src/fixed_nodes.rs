@@ -80,7 +80,7 @@ impl Policy for FixedNodes {
 
     fn cadence(&self) -> Cadence {
         let every = self.settings.check_interval;
-        Cadence { every, first: Micros::ZERO, on_unschedulable: false }
+        Cadence::regular(every, Micros::ZERO)
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {

@@ -153,7 +153,7 @@ impl Policy for NaiveRatio {
 
     fn cadence(&self) -> Cadence {
         let every = self.settings.interval;
-        Cadence { every, first: every + self.settings.phase, on_unschedulable: false }
+        Cadence::regular(every, every + self.settings.phase)
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {

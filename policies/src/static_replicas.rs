@@ -57,7 +57,7 @@ impl Policy for StaticReplicas {
 
     fn cadence(&self) -> Cadence {
         // Nobody else writes the count in a simulation; a minute is soon enough to put it right in a cluster.
-        Cadence { every: Micros::from_mins(1), first: Micros::ZERO, on_unschedulable: false }
+        Cadence::regular(Micros::from_mins(1), Micros::ZERO)
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {

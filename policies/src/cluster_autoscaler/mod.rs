@@ -148,11 +148,9 @@ impl Policy for ClusterAutoscaler {
     }
 
     fn cadence(&self) -> Cadence {
-        Cadence {
-            every: self.settings.scan_interval,
-            first: Micros::ZERO,
-            on_unschedulable: self.settings.frequent_loops_enabled,
-        }
+        let on_unschedulable = self.settings.frequent_loops_enabled;
+        let regular = Cadence::regular(self.settings.scan_interval, Micros::ZERO);
+        Cadence { on_unschedulable, ..regular }
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {

@@ -257,7 +257,7 @@ impl Policy for DynamoPlanner {
 
     fn cadence(&self) -> Cadence {
         let every = self.settings.load_adjustment_interval;
-        Cadence { every, first: every, on_unschedulable: false }
+        Cadence::regular(every, every)
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {

@@ -230,7 +230,7 @@ impl Policy for Hpa {
     fn cadence(&self) -> Cadence {
         let settings = &self.autoscaler.settings;
         let every = settings.controller.sync_period;
-        Cadence { every, first: every + settings.phase, on_unschedulable: false }
+        Cadence::regular(every, every + settings.phase)
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {

@@ -171,7 +171,7 @@ impl Policy for Keda {
         let sync = self.settings.controller.sync_period.0;
         let beats = [self.settings.polling_interval.0, self.settings.phase.0];
         let every = Micros(beats.into_iter().fold(sync, greatest_common_divisor));
-        Cadence { every, first: Micros::ZERO, on_unschedulable: false }
+        Cadence::regular(every, Micros::ZERO)
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {

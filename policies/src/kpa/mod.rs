@@ -1,15 +1,17 @@
 //! Knative's autoscaler: concurrency or requests per second over a stable and a panic window, down to zero.
 //!
 //! ## What it does
-//! Every 2 s it divides the demand of the last minute by the target of a pod, and does the same for the last 6 s.
-//! When the short window asks for twice the ready pods it panics: for a minute after the last crossing it takes
-//! the higher of the two and never scales down. Otherwise the count falls by at most half a tick. A service
-//! without demand for a window rests; its last pod goes after the grace.
+//! Every 2 s, and at once when the activator holds the first request of a service at zero, it divides the demand of
+//! the last minute by the target of a pod, and does the same for the last 6 s. When the short window asks for twice
+//! the ready pods it panics: for a minute after the last crossing it takes the higher of the two and never scales
+//! down. Otherwise the count falls by at most half a tick. A service without demand for a window rests; its last
+//! pod goes after the grace.
 //!
 //! ## What it looks at
 //! Requests anywhere in the service (`in-flight`, which is what queue proxies and activators count together) or
 //! requests per second that arrive, and how many pods are ready. A pipeline that is slower than one sample a
-//! second is read as if the newest sample stood until the next.
+//! second is read as if the newest sample stood until the next. Upstream asks 16 pods at most and extrapolates;
+//! `pod-sampling` does so too, and sees the noise, else all pods are counted.
 //!
 //! ## Settings
 //! A revision's annotations by name (`target`, `window`, `min-scale`, ...), over the cluster's defaults in
@@ -18,8 +20,7 @@
 //! ## Where it falls short
 //! Panic mode does not know that pods are starting: the backlog of a cold start becomes a flood of pods that is
 //! held for a minute, and is undone at once when the panic ends. A revision whose pods need longer than the
-//! progress deadline is given up. Not modelled: the poke by which an activator asks for an evaluation at once,
-//! and the noise of sampling pods.
+//! progress deadline is given up.
 //!
 //! ## Source
 //! knative/serving main of 2026-08-21 (`98e5ef90`): `pkg/autoscaler/scaling`, `pkg/autoscaler/aggregation`,
@@ -27,6 +28,7 @@
 
 pub mod activator;
 pub mod decision;
+pub mod sampling;
 pub mod scaler;
 mod settings;
 pub mod sliding_max;
@@ -119,7 +121,7 @@ impl Kpa {
 
     fn tick(&self, memory: &mut Memory, now: Instant, service: &ServiceSeen, plan: &mut Plan) {
         let ready = service.replicas.ready;
-        memory.record(service.sample(self.metric()), now);
+        memory.record(self.demand(service, now).as_ref(), now);
         let seen = Observed {
             stable: memory.stable.average(now),
             panic: memory.panic.average(now),
@@ -143,10 +145,14 @@ impl Kpa {
         memory.proxied = memory.proxied.become_at(proxied, now);
     }
 
-    fn metric(&self) -> Metric {
+    /// The newest that is known of the demand.
+    fn demand(&self, service: &ServiceSeen, now: Instant) -> Option<Sample> {
         match self.settings.metric {
-            ScalingMetric::Concurrency => Metric::InFlight,
-            ScalingMetric::Rps => Metric::ArrivalRate,
+            ScalingMetric::Concurrency if self.settings.pod_sampling => {
+                sampling::in_flight(service, self.settings.windows().stable, now)
+            }
+            ScalingMetric::Concurrency => service.sample(Metric::InFlight).copied(),
+            ScalingMetric::Rps => service.sample(Metric::ArrivalRate).copied(),
         }
     }
 
@@ -193,11 +199,23 @@ fn words(memory: &Memory, scaled: &Scaled, current: u32) -> &'static str {
     }
 }
 
+/// Whether an activator reports the first requests of a service inside a second that is recorded as empty already:
+/// what comes within a second adds up.
+fn is_news_from_zero(old: Sample, newest: Sample, recorded: Instant) -> bool {
+    old.value == 0.0 && newest.value > 0.0 && recorded <= newest.at && newest.at < recorded + BUCKET
+}
+
 impl Memory {
     /// Records one value a second up to now: the newest sample stands until the next.
     fn record(&mut self, newest: Option<&Sample>, now: Instant) {
         let Some(&newest) = newest else { return };
         let standing = self.standing.replace(newest);
+        if let (Some(old), Some(last)) = (standing, self.recorded)
+            && is_news_from_zero(old, newest, last)
+        {
+            self.stable.record(last, newest.value);
+            self.panic.record(last, newest.value);
+        }
         let mut second = match self.recorded {
             Some(last) => last + BUCKET,
             None => newest.at,
@@ -233,7 +251,7 @@ impl Policy for Kpa {
 
     fn cadence(&self) -> Cadence {
         let every = self.settings.config.tick_interval;
-        Cadence { every, first: self.settings.phase, on_unschedulable: false }
+        Cadence { on_held_at_zero: true, ..Cadence::regular(every, self.settings.phase) }
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {

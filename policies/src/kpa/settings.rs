@@ -49,6 +49,9 @@ pub struct Settings {
     pub progress_deadline: Option<Micros>,
     /// How windows weigh their buckets.
     pub metric_aggregation_algorithm: Aggregation,
+    /// Ask some pods and extrapolate, as the collector does, rather than count what is in all of them; for
+    /// `concurrency`.
+    pub pod_sampling: bool,
     /// From the start to the first tick.
     pub phase: Micros,
     /// The cluster's defaults.
@@ -249,6 +252,8 @@ impl Settings {
             let expected = "a number that is not negative, or -1";
             ensure(burst >= 0.0 || is_any(burst), "target-burst-capacity", burst, expected)?;
         }
+        let may_sample = self.metric == ScalingMetric::Concurrency || !self.pod_sampling;
+        ensure(may_sample, "pod-sampling", true, "`metric` to be `concurrency`")?;
         self.config.validate().map_err(|error| error.inside("config"))
     }
 }

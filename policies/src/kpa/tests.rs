@@ -154,3 +154,29 @@ fn settings_that_cannot_work_are_named() {
         "`config.max-scale-down-rate`: found `1`, expected a number above 1",
     );
 }
+
+/// Ticks at even seconds, none of them due, and a poke at one second.
+fn poked(samples: &[(u64, f64)], poke: u64) -> String {
+    let mut policy = policy(r#"{ "target": 10, "phase": "0s" }"#);
+    let mut text = String::new();
+    for second in 0..=poke {
+        let newest = samples.iter().rev().find(|(at, _)| *at <= second);
+        let &(taken, value) = newest.expect("a sample");
+        let mut seen = service(0, 0);
+        let sample =
+            Sample { metric: Metric::InFlight, value, at: at(taken), window: Micros::ZERO };
+        seen.samples.push(sample);
+        if second % 2 == 0 || second == poke {
+            let cluster = Cluster { now: at(second), services: vec![seen], ..Cluster::default() };
+            text = cluster.plan_of(&mut policy);
+        }
+    }
+    text
+}
+
+#[test]
+fn a_poke_in_a_second_that_was_recorded_as_empty_wakes_a_service_at_zero() {
+    assert!(poked(&[(0, 0.0)], 101).contains("at zero"));
+    let text = poked(&[(0, 0.0), (100, 1.0)], 100);
+    assert!(text.starts_with("set-replicas") && text.contains("=1 ("), "{text}");
+}

@@ -220,7 +220,7 @@ impl Policy for Wva {
         let settings = &self.settings;
         let beats = [settings.interval, settings.controller.sync_period, settings.phase];
         let every = Micros(beats.into_iter().fold(0, |all, beat| divisor(all, beat.0)));
-        Cadence { every, first: every, on_unschedulable: false }
+        Cadence::regular(every, every)
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {

@@ -1,8 +1,9 @@
 //! Control loops: policy turns, and what policies ask for.
 
-use super::{CHECKED, Engine, Event, id};
+use super::{CHECKED, Controller, Engine, Event, id};
 use crate::queue::Class;
-use contract::{Action, Instant, Micros, Observation, Plan, PoolId, ServiceId};
+use crate::spec::ServiceExporter;
+use contract::{Action, Instant, Metric, Micros, Observation, Plan, PoolId, ServiceId};
 
 /// A loop that waits for unschedulable pods looks again this much later when one turns up, or when it has just
 /// acted: the time that one iteration of a real loop takes at least (Cluster Autoscaler logs show about a second).
@@ -62,6 +63,24 @@ impl Engine<'_> {
             let free = controller.last.map_or(Instant::ZERO, |last| last + LOOP_GAP);
             let at = free.max(self.now);
             if controller.policy.cadence().on_unschedulable && at < controller.next {
+                self.book_turn(id(place), at);
+            }
+        }
+    }
+
+    /// The gateway holds the first request of a service that is to have no replicas: controllers that wait for
+    /// that are asked as soon as they can know. The gateway reports it at once, not at its next scrape.
+    pub(super) fn poke_controllers(&mut self, service: ServiceId) {
+        let waits = |controller: &Controller| controller.policy.cadence().on_held_at_zero;
+        let is_exported = self.spec.metrics.service_exporter == ServiceExporter::Gateway;
+        if !is_exported || !self.controllers.iter().any(waits) {
+            return;
+        }
+        let number = self.spec.metrics.path_of(Metric::InFlight);
+        self.read_service(service, u8::try_from(number).expect("few paths"));
+        let at = self.now + self.spec.metrics.paths[number].delay;
+        for place in 0..self.controllers.len() {
+            if waits(&self.controllers[place]) && at < self.controllers[place].next {
                 self.book_turn(id(place), at);
             }
         }

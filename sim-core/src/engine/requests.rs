@@ -7,7 +7,7 @@ use crate::outcome::Cause;
 use crate::server::Job;
 use crate::service::{CauseTrack, Causes, Ending, Request, Where};
 use crate::spec::ServiceKind;
-use contract::{Instant, Micros, NodeStage, PodStage};
+use contract::{Instant, Micros, NodeStage, PodStage, ServiceId};
 
 impl Engine<'_> {
     /// The pending arrival of a service reaches its gateway.
@@ -68,6 +68,10 @@ impl Engine<'_> {
             request.place = Where::Held;
             let attempt = request.attempt;
             service.gateway.hold(key, attempt);
+            let is_first = service.gateway.held() == 1;
+            if is_first && self.services_seen[place].replicas_wanted == 0 {
+                self.poke_controllers(ServiceId(id(place)));
+            }
         } else {
             self.give_up_or_retry(place, key, Ending::Rejected);
         }

@@ -86,8 +86,15 @@ impl Engine<'_> {
         self.queue.push(next, Class::Scrape, Event::ScrapePod(pod, number));
     }
 
-    /// Reads what is said of a whole service, on one of the paths.
+    /// Reads what is said of a whole service, on one of the paths, and books the next time.
     pub(super) fn scrape_service(&mut self, service: ServiceId, number: u8) {
+        self.read_service(service, number);
+        let next = self.now + self.spec.metrics.paths[usize::from(number)].scrape_interval;
+        self.queue.push(next, Class::Scrape, Event::ScrapeService(service, number));
+    }
+
+    /// Reads what is said of a whole service, on one of the paths.
+    pub(super) fn read_service(&mut self, service: ServiceId, number: u8) {
         let (now, metrics) = (self.now, &self.spec.metrics);
         let path = &metrics.paths[usize::from(number)];
         let totals = self.services[service.index()].score.totals();
@@ -99,14 +106,12 @@ impl Engine<'_> {
         let scrape = scrape_number(u64::from(service.0) << 40, before.count, number);
         let luck = (self.spec.seed, "missed-service-scrape", scrape);
         let hidden = hide(metrics, luck, now, &SERVICE_METRICS, &mut values);
-        let next = now + path.scrape_interval;
         let scrapes = &mut self.service_scrapes[service.index()][usize::from(number)];
         scrapes.push(now, values, path);
         if !hidden(Metric::ArrivalRate) {
             scrapes.totals_before = totals;
             scrapes.counted_at = Some(now);
         }
-        self.queue.push(next, Class::Scrape, Event::ScrapeService(service, number));
     }
 
     /// What a gateway exports.

@@ -1,7 +1,7 @@
 //! What policies see, and when.
 
 use crate::world::{Flight, World, assert_close, at, fixed, metrics_path, secs};
-use contract::{Instant, Metric, Micros, Sample};
+use contract::{Cadence, Instant, Metric, Micros, ObservationRecord, Sample};
 use sim_core::Arrival;
 use sim_core::llm::{EngineSettings, StepModel, StepTables};
 use sim_core::spec::{LlmVariant, Outage, ServiceExporter, ServiceKind};
@@ -280,4 +280,24 @@ fn what_replicas_export_is_gone_without_replicas() {
     assert_eq!(seen(1, ServiceExporter::Replicas), [None, Some(2.0), Some(3.0), None]);
     assert_eq!(seen(0, ServiceExporter::Replicas), [None; 4]);
     assert_eq!(seen(0, ServiceExporter::Gateway), [Some(3.0), Some(3.0), Some(3.0), Some(0.0)]);
+}
+
+/// The first turns, each with the requests in flight that are seen, of a policy that looks every 100 s, with a request at 130 s for a service at zero.
+fn turns_at_zero(on_held_at_zero: bool) -> Vec<(u64, Option<f64>)> {
+    let mut world = World::running(1, 0);
+    world.arrive(&[130]);
+    world.metrics().delay = secs(1);
+    world.cadence = Cadence { on_held_at_zero, ..Cadence::regular(secs(100), Micros::ZERO) };
+    let in_flight = |seen: &ObservationRecord| {
+        seen.services[0].sample(Metric::InFlight).map(|sample| sample.value)
+    };
+    let flight = world.fly();
+    let turns = flight.seen.iter().map(|seen| (seen.now.0 / 1_000_000, in_flight(seen)));
+    turns.take(3).collect()
+}
+
+#[test]
+fn a_request_held_for_a_service_at_zero_wakes_who_waits_for_that_and_is_seen() {
+    assert_eq!(turns_at_zero(false), [(0, None), (100, Some(0.0)), (200, Some(1.0))]);
+    assert_eq!(turns_at_zero(true), [(0, None), (100, Some(0.0)), (131, Some(1.0))]);
 }

@@ -197,6 +197,7 @@ struct Case {
     pace: [Delay; 2],
     flush: Micros,
     on_unschedulable: bool,
+    on_held_at_zero: bool,
 }
 
 prop_compose! {
@@ -212,9 +213,20 @@ prop_compose! {
         drain in millis(0..120_000),
         pace in [delay(5_000), delay(1_000)],
         flush in millis(1..400_000),
-        on_unschedulable in any::<bool>(),
+        (on_unschedulable, on_held_at_zero) in any::<(bool, bool)>(),
     ) -> Case {
-        Case { pools, services, requests, script, run, drain, pace, flush, on_unschedulable }
+        Case {
+            pools,
+            services,
+            requests,
+            script,
+            run,
+            drain,
+            pace,
+            flush,
+            on_unschedulable,
+            on_held_at_zero,
+        }
     }
 }
 
@@ -230,7 +242,8 @@ fn world(case: &Case) -> World {
     spec.control.unschedulable_flush = case.flush;
     let every = Micros::from_secs(5);
     let on_unschedulable = case.on_unschedulable;
-    world.cadence = Cadence { every, first: Micros::ZERO, on_unschedulable };
+    let regular = Cadence::regular(every, Micros::ZERO);
+    world.cadence = Cadence { on_unschedulable, on_held_at_zero: case.on_held_at_zero, ..regular };
     world.script.clone_from(&case.script);
     world.arrivals = case.requests.iter().map(arrivals).collect();
     world

@@ -69,7 +69,7 @@ impl World {
             control: control(),
             metrics: metrics_path(&[]).into(),
         };
-        let cadence = Cadence { every: secs(1), first: Micros::ZERO, on_unschedulable: false };
+        let cadence = Cadence::regular(secs(1), Micros::ZERO);
         Self { spec, arrivals: vec![Vec::new()], script: Vec::new(), cadence }
     }
 

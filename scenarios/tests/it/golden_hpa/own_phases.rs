@@ -86,7 +86,7 @@ impl Turns {
     fn cadence(&self) -> Cadence {
         let next = self.at.as_slice().first().copied().unwrap_or(Instant::FAR);
         let every = next.since(self.now);
-        Cadence { every, first: every, on_unschedulable: false }
+        Cadence::regular(every, every)
     }
 }
 
