@@ -4,6 +4,7 @@
 //! two is asking. Nothing here has a clock, does I/O or keeps global state.
 
 mod constraints;
+mod gpu;
 mod ids;
 mod journal;
 mod observation;
@@ -16,6 +17,10 @@ mod units;
 pub use constraints::{
     Constraints, HOSTNAME_KEY, HostPort, Image, PodAffinity, Preference, Protocol, Requirement,
     Selector, Test, TopologySpread, ZONE_KEY,
+};
+pub use gpu::{
+    CountedDevice, Counter, CounterSet, GpuMemory, GpuMilli, GpuRequest, GpuSeen, GpuShare, Held,
+    Hold, MigBoard, MigInstance, MigProfile, Sharing, TooManyMilli,
 };
 pub use ids::{NodeId, PodId, PoolId, ServiceId};
 pub use journal::{JournalEntry, ObservationRecord};

@@ -1,8 +1,8 @@
 //! What a real controller could know at one moment: a borrowed view of tables that their owner keeps.
 
 use crate::{
-    Instant, Micros, NodeId, NodeShape, PodId, PodSpec, Pods, PoolId, Resources, ServiceId,
-    UsdPerHour,
+    GpuSeen, Instant, Micros, NodeId, NodeShape, PodId, PodSpec, Pods, PoolId, Resources,
+    ServiceId, UsdPerHour,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -336,6 +336,9 @@ pub struct NodeSeen {
     pub cordoned: bool,
     /// Pods on it, oldest first.
     pub pods: Vec<PlacedPod>,
+    /// Its GPUs one by one, if they are divided among pods; empty where pods hold whole GPUs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<GpuSeen>,
 }
 
 /// Why a launch failed.

@@ -1,6 +1,6 @@
 //! What pods ask for and what nodes offer.
 
-use crate::{Bytes, Constraints, MilliCpu};
+use crate::{Bytes, Constraints, GpuRequest, MilliCpu, Sharing};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -90,6 +90,9 @@ pub struct NodeShape {
     pub allocatable: Resources,
     /// Which GPUs it has, if any.
     pub gpu: Option<GpuModel>,
+    /// How its GPUs are divided among pods.
+    #[serde(default, skip_serializing_if = "Sharing::is_whole")]
+    pub sharing: Sharing,
     /// Node labels, for selectors.
     pub labels: BTreeMap<String, String>,
     /// Taints that keep pods off.
@@ -142,6 +145,9 @@ pub struct Toleration {
 pub struct PodSpec {
     /// What it requests.
     pub requests: Resources,
+    /// Parts of GPUs, in place of whole ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_parts: Option<GpuRequest>,
     /// GPU models that it can run on; empty means any (or none needed).
     pub gpu_models: Vec<GpuModel>,
     /// Labels that the node must have.
@@ -153,4 +159,11 @@ pub struct PodSpec {
     /// What only few pods have: labels, affinities, spreading, ports. Shared by all pods alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constraints: Option<Arc<Constraints>>,
+}
+
+impl PodSpec {
+    /// Whether it needs a GPU, or a part of one.
+    pub fn needs_gpus(&self) -> bool {
+        self.requests.gpus > 0 || self.gpu_parts.is_some()
+    }
 }

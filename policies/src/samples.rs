@@ -127,6 +127,7 @@ pub(crate) fn node(id: u32, stage: NodeStage, pods: &[Resources]) -> NodeSeen {
         used: pods.iter().fold(Resources::default(), |sum, &requests| sum + requests),
         cordoned: false,
         pods: (0..).zip(pods).map(place).collect(),
+        gpus: Vec::new(),
     }
 }
 

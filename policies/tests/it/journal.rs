@@ -149,6 +149,7 @@ fn node(id: u32, pods: u32) -> NodeSeen {
         used: (0..pods).fold(Resources::default(), |sum, _| sum + requests),
         cordoned: false,
         pods: (0..pods).map(placed).collect(),
+        gpus: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::catalog::{Instance, InterruptionBand, Platform, Stage};
 use crate::document::{KeyPath, key};
 use crate::error::ScenarioError;
 use crate::settings::{DelaySetting, Pool, Spot};
-use contract::{NodeShape, UsdPerHour};
+use contract::{NodeShape, Sharing, UsdPerHour};
 use indexmap::IndexMap;
 use sim_core::spec::{DataPathSpec, NodeStages, PoolSpec, SpotSpec, ZoneSpec};
 use std::sync::Arc;
@@ -205,6 +205,7 @@ fn shape(name: &str, pool: &Pool, instance: &Instance) -> NodeShape {
     NodeShape {
         allocatable: instance.allocatable(),
         gpu: instance.gpu_model(),
+        sharing: Sharing::Whole,
         labels: node_labels(&pool.instance, instance.arch.label(), name, &pool.labels),
         taints: pool.taints.clone(),
         pod_limit: POD_LIMIT,

@@ -60,6 +60,7 @@ impl Check<'_> {
                 memory: service.requests.memory,
                 gpus: served.gpus,
             },
+            gpu_parts: None,
             gpu_models: served.gpu_models,
             node_selector: service.node_selector.clone(),
             tolerations: service.tolerations.clone(),

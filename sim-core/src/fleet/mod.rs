@@ -120,6 +120,7 @@ impl Fleet {
             used: contract::Resources::default(),
             cordoned: false,
             pods: Vec::new(),
+            gpus: Vec::new(),
         });
         self.state.push(NodeState::new(spec, luck, stock_of));
         id
