@@ -80,6 +80,11 @@ fn judge(run: &Arc<Run>, own: &[Change]) -> Verdict {
     }
 }
 
+/// The count at the end.
+fn last(changes: &[Change]) -> Option<u32> {
+    changes.last().map(|change| change.1)
+}
+
 /// A line of the table.
 fn row(run: &Run, own: &[Change], verdict: Verdict) -> String {
     let counts = |changes: &[Change]| changes.iter().map(|change| change.1).collect::<Vec<_>>();
@@ -100,17 +105,21 @@ fn row(run: &Run, own: &[Change], verdict: Verdict) -> String {
 #[test]
 #[expect(clippy::print_stdout, reason = "the table is what the test shows")]
 fn fed_only_the_metrics_a_run_writes_the_same_replicas_within_a_sync_period() {
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut other_ends) = (Vec::new(), Vec::new());
     println!("run     changes values   offset  recorded end our end      verdict");
     for run in recordings() {
         let run = Arc::new(run);
         let own = fly(&run, &own_looks(&run));
         let verdict = judge(&run, &own);
         println!("{}", row(&run, &own, verdict));
+        if last(&run.replicas) != last(&own) {
+            other_ends.push(run.id.clone());
+        }
         verdicts.push(verdict);
     }
     let count = |verdict| verdicts.iter().filter(|found| **found == verdict).count();
     println!("{} of {} the same", count(Verdict::Same), verdicts.len());
+    assert!(other_ends.is_empty(), "ended at another count: {other_ends:?}");
     assert_eq!(count(Verdict::Different), 0);
     // Series that change every few seconds read differently at every phase; they are few.
     assert!(count(Verdict::Same) * 5 >= verdicts.len() * 4);
