@@ -27,6 +27,8 @@ macro_rules! ids {
 ids! {
     /// A service: a Deployment behind a gateway. Numbered in the order of the scenario.
     ServiceId;
+    /// A job: pods that work on one thing until it is done. Numbered in the order of arrival.
+    JobId;
     /// A node pool (node group, `NodePool`). Numbered in the order of the scenario.
     PoolId;
     /// A node, never reused within a run.

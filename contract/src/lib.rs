@@ -8,6 +8,7 @@ mod gpu;
 mod ids;
 mod journal;
 mod observation;
+mod owner;
 mod plan;
 mod pods;
 mod policy;
@@ -22,12 +23,13 @@ pub use gpu::{
     CountedDevice, Counter, CounterSet, GpuMemory, GpuMilli, GpuRequest, GpuSeen, GpuShare, Held,
     Hold, MigBoard, MigInstance, MigProfile, Sharing, TooManyMilli,
 };
-pub use ids::{NodeId, PodId, PoolId, ServiceId};
+pub use ids::{JobId, NodeId, PodId, PoolId, ServiceId};
 pub use journal::{JournalEntry, ObservationRecord};
 pub use observation::{
     Counts, LaunchFailure, LaunchFailureKind, Metric, NodeSeen, NodeStage, Observation, PendingPod,
     PlacedPod, PodSeen, PodStage, PoolSeen, Sample, ServiceSeen,
 };
+pub use owner::Owner;
 pub use plan::{Action, Decision, Plan, Reason, Subject};
 pub use pods::{Pods, Sampled};
 pub use policy::{Cadence, Policy, StateError};

@@ -1,7 +1,7 @@
 //! What a real controller could know at one moment: a borrowed view of tables that their owner keeps.
 
 use crate::{
-    GpuSeen, Instant, Micros, NodeId, NodeShape, PodId, PodSpec, Pods, PoolId, Resources,
+    GpuSeen, Instant, Micros, NodeId, NodeShape, Owner, PodId, PodSpec, Pods, PoolId, Resources,
     ServiceId, UsdPerHour,
 };
 use schemars::JsonSchema;
@@ -273,8 +273,8 @@ pub struct PendingPod {
     /// Its number.
     pub id: PodId,
     /// Whose it is.
-    pub service: ServiceId,
-    /// What it asks for; shared by all pods of a service.
+    pub owner: Owner,
+    /// What it asks for; shared by all pods of its owner.
     pub spec: Arc<PodSpec>,
     /// When it was created.
     pub created: Instant,
@@ -305,14 +305,14 @@ pub enum NodeStage {
 }
 
 /// A pod on a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlacedPod {
     /// Its number.
     pub id: PodId,
     /// Whose it is.
-    pub service: ServiceId,
-    /// What it requests.
-    pub requests: Resources,
+    pub owner: Owner,
+    /// What it asks for; shared by all pods of its owner.
+    pub spec: Arc<PodSpec>,
 }
 
 /// A node that was asked for or is alive.

@@ -2,8 +2,8 @@
 
 use contract::{
     Bytes, Counts, GpuModel, Instant, Metric, Micros, MilliCpu, NodeId, NodeSeen, NodeShape,
-    NodeStage, ObservationRecord, PendingPod, PlacedPod, Plan, PodId, PodSeen, PodSpec, PodStage,
-    Policy, PoolId, PoolSeen, Resources, Sample, ServiceId, ServiceSeen, UsdPerHour,
+    NodeStage, ObservationRecord, Owner, PendingPod, PlacedPod, Plan, PodId, PodSeen, PodSpec,
+    PodStage, Policy, PoolId, PoolSeen, Resources, Sample, ServiceId, ServiceSeen, UsdPerHour,
 };
 use std::sync::Arc;
 
@@ -114,8 +114,8 @@ pub(crate) fn node(id: u32, stage: NodeStage, pods: &[Resources]) -> NodeSeen {
     let first = id * 1_000;
     let place = |(offset, &requests)| PlacedPod {
         id: PodId(first + offset),
-        service: ServiceId(0),
-        requests,
+        owner: Owner::Service(ServiceId(0)),
+        spec: Arc::new(PodSpec { requests, ..PodSpec::default() }),
     };
     NodeSeen {
         id: NodeId(id),
@@ -135,7 +135,7 @@ pub(crate) fn node(id: u32, stage: NodeStage, pods: &[Resources]) -> NodeSeen {
 pub(crate) fn pending(id: u32, spec: PodSpec, created: Instant) -> PendingPod {
     PendingPod {
         id: PodId(id),
-        service: ServiceId(0),
+        owner: Owner::Service(ServiceId(0)),
         spec: Arc::new(spec),
         created,
         unschedulable_since: Some(created),

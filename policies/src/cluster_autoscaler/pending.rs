@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::snapshot::Snapshot;
-use contract::{Instant, Observation, PodSpec, ServiceId};
+use contract::{Instant, Observation, Owner, PodSpec};
 
 /// Pods with the same owner and the same wishes: one of them speaks for all.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,25 +33,25 @@ impl<'a> Pending<'a> {
         snapshot: &mut Snapshot<'a>,
         settings: &Settings,
     ) -> Self {
-        let mut owners = owners(seen, settings);
-        owners.sort_by_key(|owner| std::cmp::Reverse(owner.spec.priority));
+        let mut groups = alike(seen, settings);
+        groups.sort_by_key(|group| std::cmp::Reverse(group.spec.priority));
         let mut pending = Self::default();
-        for owner in owners {
-            pending.add(&owner, seen.now, snapshot, settings);
+        for group in groups {
+            pending.add(&group, seen.now, snapshot, settings);
         }
         pending
     }
 
     fn add(
         &mut self,
-        owner: &Owner<'a>,
+        group: &Alike<'a>,
         now: Instant,
         snapshot: &mut Snapshot<'a>,
         settings: &Settings,
     ) {
-        let pods = owner.created.iter();
+        let pods = group.created.iter();
         // Equal pods: where one fits nowhere, none after it does.
-        let helped = pods.clone().take_while(|_| settle(owner.spec, snapshot)).count();
+        let helped = pods.clone().take_while(|_| settle(group.spec, snapshot)).count();
         self.helped += length(helped);
         let old_enough = |created: &&Instant| {
             let delay = settings.new_pod_scale_up_delay;
@@ -61,10 +61,10 @@ impl<'a> Pending<'a> {
         if left.is_empty() {
             return;
         }
-        self.groups.push(PodGroup { spec: owner.spec, count: length(left.len()) });
+        self.groups.push(PodGroup { spec: group.spec, count: length(left.len()) });
         let oldest = left.into_iter().min();
         self.oldest = earlier(self.oldest, oldest);
-        if owner.spec.requests.gpus > 0 {
+        if group.spec.requests.gpus > 0 {
             self.oldest_with_gpus = earlier(self.oldest_with_gpus, oldest);
         }
     }
@@ -93,30 +93,27 @@ fn settle(spec: &PodSpec, snapshot: &mut Snapshot<'_>) -> bool {
     place.is_some()
 }
 
-/// A service's unschedulable pods.
-struct Owner<'a> {
-    service: ServiceId,
+/// The unschedulable pods of one owner that are alike.
+struct Alike<'a> {
+    owner: Owner,
     spec: &'a PodSpec,
     created: Vec<Instant>,
 }
 
-fn owners<'a>(seen: &Observation<'a>, settings: &Settings) -> Vec<Owner<'a>> {
-    let mut owners: Vec<Owner<'a>> = Vec::new();
+fn alike<'a>(seen: &Observation<'a>, settings: &Settings) -> Vec<Alike<'a>> {
+    let mut groups: Vec<Alike<'a>> = Vec::new();
     let cutoff = settings.expendable_pods_priority_cutoff;
     let counts = seen.pending.iter().filter(|pod| pod.unschedulable_since.is_some());
     for pod in counts.filter(|pod| pod.spec.priority >= cutoff) {
-        let same =
-            |owner: &&mut Owner<'a>| owner.service == pod.service && *owner.spec == *pod.spec;
-        match owners.iter_mut().find(same) {
-            Some(owner) => owner.created.push(pod.created),
-            None => owners.push(Owner {
-                service: pod.service,
-                spec: &pod.spec,
-                created: vec![pod.created],
-            }),
+        let same = |group: &&mut Alike<'a>| group.owner == pod.owner && *group.spec == *pod.spec;
+        if let Some(group) = groups.iter_mut().find(same) {
+            group.created.push(pod.created);
+        } else {
+            let created = vec![pod.created];
+            groups.push(Alike { owner: pod.owner, spec: &pod.spec, created });
         }
     }
-    owners
+    groups
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

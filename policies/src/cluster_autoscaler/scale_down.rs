@@ -58,7 +58,7 @@ fn find_unneeded<'a>(
         if unneeded.len() >= limit {
             break;
         }
-        if !pods_fit_elsewhere(seen, snapshot, node) {
+        if !pods_fit_elsewhere(snapshot, node) {
             memory
                 .unremovable
                 .insert(node.id, seen.now + settings.unremovable_node_recheck_timeout);
@@ -111,24 +111,19 @@ pub fn unneeded_limit(before: usize, settings: &Settings) -> usize {
 
 /// Moves a node's pods to other ready nodes in thought. What worked stays so for the nodes that follow; what
 /// did not is taken back.
-fn pods_fit_elsewhere(
-    seen: &Observation<'_>,
-    snapshot: &mut Snapshot<'_>,
-    node: &NodeSeen,
-) -> bool {
+fn pods_fit_elsewhere(snapshot: &mut Snapshot<'_>, node: &NodeSeen) -> bool {
     let Some(place) = snapshot.find(node.id) else { return false };
     snapshot.nodes[place].removed = true;
     let mut moved = Vec::new();
     for pod in &node.pods {
-        let spec = &*seen.services[pod.service.index()].spec;
-        let Some(to) = snapshot.place(spec, |other| other.ready) else {
+        let Some(to) = snapshot.place(&pod.spec, |other| other.ready) else {
             snapshot.nodes[place].removed = false;
             for (to, spec) in moved {
                 snapshot.take_back(to, spec);
             }
             return false;
         };
-        moved.push((to, spec));
+        moved.push((to, &*pod.spec));
     }
     true
 }

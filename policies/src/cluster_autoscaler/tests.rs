@@ -211,9 +211,10 @@ fn empty_nodes_go_together_and_nodes_with_pods_one_by_one() {
 
 #[test]
 fn a_node_with_half_its_gpus_in_use_is_underused_whatever_its_cpu() {
-    let busy = Resources { gpus: 1, ..resources(8_000, 32, 0) };
+    let busy = resources(8_000, 32, 1);
+    let idle = resources(0, 0, 1);
     check_removals(
-        &[&[busy], &[one_gpu()]],
+        &[&[busy], &[idle]],
         610,
         "610: drain node=0 (underused for the unneeded time: unneeded-s=610, utilization=0.5, pods=1)\n",
     );

@@ -2,8 +2,9 @@
 
 use contract::{
     Bytes, Counts, GpuModel, Instant, JournalEntry, Metric, Micros, MilliCpu, NodeId, NodeSeen,
-    NodeShape, NodeStage, ObservationRecord, PendingPod, PlacedPod, Plan, PodId, PodSeen, PodSpec,
-    PodStage, Policy, PoolId, PoolSeen, Resources, Sample, ServiceId, ServiceSeen, UsdPerHour,
+    NodeShape, NodeStage, ObservationRecord, Owner, PendingPod, PlacedPod, Plan, PodId, PodSeen,
+    PodSpec, PodStage, Policy, PoolId, PoolSeen, Resources, Sample, ServiceId, ServiceSeen,
+    UsdPerHour,
 };
 use policies::{NodePolicy, ReplicaPolicy};
 use proptest::prelude::*;
@@ -128,7 +129,7 @@ fn pending(id: u32, now: Instant) -> PendingPod {
     let created = Instant(now.0.saturating_sub(u64::from(id) * 20_000_000));
     PendingPod {
         id: PodId(id),
-        service: ServiceId(0),
+        owner: Owner::Service(ServiceId(0)),
         spec: spec(),
         created,
         unschedulable_since: (id % 3 != 2).then_some(created),
@@ -137,8 +138,8 @@ fn pending(id: u32, now: Instant) -> PendingPod {
 
 fn node(id: u32, pods: u32) -> NodeSeen {
     let requests = spec().requests;
-    let placed =
-        |offset| PlacedPod { id: PodId(id * 100 + offset), service: ServiceId(0), requests };
+    let owner = Owner::Service(ServiceId(0));
+    let placed = |offset| PlacedPod { id: PodId(id * 100 + offset), owner, spec: spec() };
     NodeSeen {
         id: NodeId(id),
         pool: PoolId(0),

@@ -3,7 +3,7 @@
 use super::{Engine, id};
 use crate::fleet::Start;
 use crate::outcome::Cause;
-use contract::{PendingPod, PodStage, ServiceId};
+use contract::{Owner, PendingPod, PodStage, ServiceId};
 
 impl Engine<'_> {
     /// Notes on the track of a service what it waits for now.
@@ -31,14 +31,15 @@ impl Engine<'_> {
         }
         let seen = &self.services_seen[service.index()];
         if seen.replicas.pending > 0 {
-            let oldest = self.pending.iter().find(|pod| pod.service == service);
-            return self.pending_cause(oldest.expect("one is pending"));
+            let owner = Owner::Service(service);
+            let oldest = self.pending.iter().find(|pod| pod.owner == owner);
+            return self.pending_cause(service, oldest.expect("one is pending"));
         }
         if seen.replicas_wanted > seen.replicas.ready { Cause::Scheduling } else { Cause::Decision }
     }
 
-    fn pending_cause(&self, pending: &PendingPod) -> Cause {
-        let service = &self.services[pending.service.index()];
+    fn pending_cause(&self, service: ServiceId, pending: &PendingPod) -> Cause {
+        let service = &self.services[service.index()];
         let Some(since) = pending.unschedulable_since.filter(|_| !service.has_room) else {
             return Cause::Scheduling;
         };

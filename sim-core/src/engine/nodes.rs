@@ -117,7 +117,7 @@ impl Engine<'_> {
     /// The pods on a node, oldest first.
     fn pods_on(&self, place: usize) -> Vec<PodRef> {
         let pods = self.fleet.seen[place].pods.iter();
-        pods.filter_map(|pod| self.pod_ref(pod.service, pod.id)).collect()
+        pods.filter_map(|pod| self.pod_ref(pod.owner, pod.id)).collect()
     }
 
     /// A draining node without pods has nothing to wait for.

@@ -1,11 +1,15 @@
-//! A replica's life outside its node: made, pending, told to go, gone. Its start is in `startup`.
+//! A pod's life outside its node: made, pending, told to go, gone. Its start is in `startup`.
 
 use super::scheduler::Rank;
 use super::{CHECKED, Engine, Event, PipeKind, pod_place, tag};
 use crate::metrics::Scrapes;
 use crate::queue::Class;
-use contract::{Counts, Instant, Micros, NodeId, PendingPod, PodId, PodSeen, PodStage, ServiceId};
+use contract::{
+    Counts, Instant, Micros, NodeId, Owner, PendingPod, PodId, PodSeen, PodSpec, PodStage,
+    ServiceId,
+};
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// A pod by slot, and by id in case the slot has passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +22,9 @@ pub(super) struct PodRef {
 #[derive(Debug)]
 pub(super) struct Pod {
     pub(super) id: PodId,
-    pub(super) service: ServiceId,
+    pub(super) owner: Owner,
+    pub(super) spec: Arc<PodSpec>,
+    pub(super) stage: PodStage,
     pub(super) created: Instant,
     /// Durations of its own start, drawn when it was made.
     pub(super) container: Micros,
@@ -50,25 +56,12 @@ pub(super) struct Scheduling {
 }
 
 impl Engine<'_> {
-    /// Makes a pending pod.
-    pub(super) fn make_pod(&mut self, service: ServiceId) -> PodRef {
+    /// Makes a pending replica.
+    pub(super) fn make_replica(&mut self, service: ServiceId) -> PodRef {
         let place = service.index();
-        let id = PodId(self.made_pods);
-        self.made_pods += 1;
-        let pod = self.draw_pod(service, id);
-        let slot = self.free_slots.pop().unwrap_or_else(|| {
-            self.pods.push(None);
-            self.servers.push(None);
-            super::id(self.pods.len() - 1)
-        });
-        self.pods[slot as usize] = Some(pod);
-        self.pending.push(PendingPod {
-            id,
-            service,
-            spec: self.services[place].spec.pod.clone(),
-            created: self.now,
-            unschedulable_since: None,
-        });
+        let id = self.next_pod_id();
+        let pod = self.draw_replica(service, id);
+        let PodRef { slot, .. } = self.insert_pending(pod);
         self.services[place].slots.push(slot);
         self.services[place].stages.add(PodStage::Pending);
         self.services_seen[place].replicas.pending += 1;
@@ -85,8 +78,34 @@ impl Engine<'_> {
         PodRef { id, slot }
     }
 
+    /// The number of the next pod.
+    fn next_pod_id(&mut self) -> PodId {
+        let id = PodId(self.made_pods);
+        self.made_pods += 1;
+        id
+    }
+
+    /// Gives a new pod a slot, and a place among those without a node.
+    fn insert_pending(&mut self, pod: Pod) -> PodRef {
+        let slot = self.free_slots.pop().unwrap_or_else(|| {
+            self.pods.push(None);
+            self.servers.push(None);
+            super::id(self.pods.len() - 1)
+        });
+        let id = pod.id;
+        self.pending.push(PendingPod {
+            id,
+            owner: pod.owner,
+            spec: pod.spec.clone(),
+            created: self.now,
+            unschedulable_since: None,
+        });
+        self.pods[slot as usize] = Some(pod);
+        PodRef { id, slot }
+    }
+
     /// The luck of a service's next pod: by how many it had before, so that two policies meet the same.
-    fn draw_pod(&mut self, service: ServiceId, id: PodId) -> Pod {
+    fn draw_replica(&mut self, service: ServiceId, id: PodId) -> Pod {
         let runtime = &mut self.services[service.index()];
         let entity = u64::from(service.0) << 40 | runtime.pods_made;
         runtime.pods_made += 1;
@@ -94,7 +113,9 @@ impl Engine<'_> {
         let mut luck = self.spec.seed.stream("pod", entity);
         Pod {
             id,
-            service,
+            owner: Owner::Service(service),
+            spec: runtime.spec.pod.clone(),
+            stage: PodStage::Pending,
             created: self.now,
             container: startup.container.draw(&mut luck),
             engine: startup.engine.draw(&mut luck),
@@ -123,31 +144,36 @@ impl Engine<'_> {
         self.pods[pod.slot as usize].as_mut().filter(|found| found.id == pod.id)
     }
 
-    /// A pod that policies and nodes know by service and id.
-    pub(super) fn pod_ref(&self, service: ServiceId, id: PodId) -> Option<PodRef> {
+    /// A pod that policies and nodes know by owner and id.
+    pub(super) fn pod_ref(&self, owner: Owner, id: PodId) -> Option<PodRef> {
+        let service = owner.service()?;
         let place = pod_place(&self.services_seen[service.index()], id)?;
         Some(PodRef { id, slot: self.services[service.index()].slots[place] })
     }
 
-    /// A pod's stage as policies see it.
+    /// A pod's stage.
     pub(super) fn stage(&self, pod: PodRef) -> Option<PodStage> {
-        let service = self.pod(pod)?.service;
-        let seen = &self.services_seen[service.index()];
-        Some(seen.pods[pod_place(seen, pod.id)?].stage)
+        self.pod(pod).map(|pod| pod.stage)
+    }
+
+    /// The service that a pod is a replica of.
+    pub(super) fn service_of(&self, pod: PodRef) -> Option<ServiceId> {
+        self.pod(pod)?.owner.service()
     }
 
     /// Where a pod stands in the scheduler's order.
     pub(super) fn rank(&self, pod: PodRef) -> Option<Rank> {
-        let service = self.pod(pod)?.service;
-        Some((Reverse(self.services[service.index()].spec.pod.priority), pod))
+        Some((Reverse(self.pod(pod)?.spec.priority), pod))
     }
 
     /// Changes a pod's stage in every table.
     pub(super) fn enter_pod_stage(&mut self, pod: PodRef, stage: PodStage) {
-        let Some(service) = self.pod(pod).map(|pod| pod.service) else { return };
+        let now = self.now;
+        let Some(found) = self.pod_mut(pod) else { return };
+        let was = std::mem::replace(&mut found.stage, stage);
+        let Some(service) = found.owner.service() else { return };
         let seen = &mut self.services_seen[service.index()];
         let Some(place) = pod_place(seen, pod.id) else { return };
-        let (was, now) = (seen.pods[place].stage, self.now);
         seen.pods.edit(place, |pod| (pod.stage, pod.since) = (stage, now));
         *bucket(&mut seen.replicas, was) -= 1;
         *bucket(&mut seen.replicas, stage) += 1;
@@ -158,16 +184,12 @@ impl Engine<'_> {
         self.update_cause(service);
     }
 
-    pub(super) fn gpus_of(&self, service: ServiceId) -> u32 {
-        self.services[service.index()].spec.pod.requests.gpus
-    }
-
     /// A pod is told to go: at once if it does nothing yet, after its work (or its grace) otherwise.
     pub(super) fn terminate_pod(&mut self, pod: PodRef) {
         match self.stage(pod) {
             None | Some(PodStage::Draining) => {}
             Some(PodStage::Ready) => {
-                let service = self.pod(pod).expect("a ready pod").service;
+                let Some(service) = self.service_of(pod) else { return };
                 self.leave_gateway(pod);
                 self.enter_pod_stage(pod, PodStage::Draining);
                 let grace = self.services[service.index()].spec.grace;
@@ -180,7 +202,7 @@ impl Engine<'_> {
 
     /// A pod takes no more requests.
     pub(super) fn leave_gateway(&mut self, pod: PodRef) {
-        if let Some(service) = self.pod(pod).map(|pod| pod.service) {
+        if let Some(service) = self.service_of(pod) {
             self.services[service.index()].gateway.remove(pod.slot);
         }
     }
@@ -188,13 +210,13 @@ impl Engine<'_> {
     /// Removes a draining pod that has nothing left to do.
     pub(super) fn remove_if_drained(&mut self, slot: u32) {
         let Some(pod) = self.pods[slot as usize].as_ref() else { return };
-        if self.services_seen[pod.service.index()].replicas.draining == 0 {
+        if pod.stage != PodStage::Draining {
             return;
         }
         let server = self.servers[slot as usize].as_ref();
         let idle = server.is_some_and(|server| server.running() + server.waiting() == 0);
         let reference = PodRef { id: pod.id, slot };
-        if idle && self.stage(reference) == Some(PodStage::Draining) {
+        if idle {
             self.remove_pod(reference);
         }
     }
@@ -208,22 +230,20 @@ impl Engine<'_> {
 
     /// A pod is gone, with everything inside it.
     pub(super) fn remove_pod(&mut self, pod: PodRef) {
-        let Some(stage) = self.stage(pod) else { return };
+        let Some(service) = self.service_of(pod) else { return };
         self.leave_scheduler(pod);
-        let place = self.pod(pod).expect("a pod with a stage").service.index();
+        let place = service.index();
         let (busy, lost) = self.stop_server(place, pod);
-        let gone = self.pods[pod.slot as usize].take().expect("a pod with a stage");
+        let gone = self.pods[pod.slot as usize].take().expect("a pod with an owner");
         self.free_slots.push(pod.slot);
         self.forget_pending(pod.id);
-        self.forget_seen(gone.service, pod.id, stage);
-        if let Some(node) = gone.node {
-            self.unbind(node, pod.id, gone.service, stage, busy);
-        }
+        self.forget_seen(service, pod.id, gone.stage);
+        self.unbind(&gone, busy);
         self.fingerprint.event(self.now, tag::POD, u64::from(pod.id.0) << 8 | 0xff);
         for key in lost {
             self.lose(place, key);
         }
-        self.update_cause(gone.service);
+        self.update_cause(service);
     }
 
     /// Ends a replica's work: how long it computed, and what it had not finished.
@@ -256,32 +276,28 @@ impl Engine<'_> {
     }
 
     /// Gives a pod's place on its node back.
-    fn unbind(
-        &mut self,
-        node: NodeId,
-        pod: PodId,
-        service: ServiceId,
-        stage: PodStage,
-        busy: Micros,
-    ) {
+    fn unbind(&mut self, gone: &Pod, busy: Micros) {
         let now = self.now;
+        let Some(node) = gone.node else { return };
         let Some(place) = self.fleet.place(node) else { return };
         self.fleet.settle(place, now);
-        let gpus = self.gpus_of(service);
+        let gpus = gone.spec.requests.gpus;
         let state = &mut self.fleet.state[place];
-        if matches!(stage, PodStage::Ready | PodStage::Draining) {
+        if matches!(gone.stage, PodStage::Ready | PodStage::Draining) {
             state.gpus_serving -= gpus;
             self.fleet.ledger.useful(busy, gpus);
         } else {
             state.gpus_loading -= gpus;
         }
         let seen = &mut self.fleet.seen[place];
-        seen.pods.retain(|placed| placed.id != pod);
-        seen.used -= self.services[service.index()].spec.pod.requests;
+        seen.pods.retain(|placed| placed.id != gone.id);
+        seen.used -= gone.spec.requests;
         if CHECKED {
             self.fleet.check();
         }
-        self.stop_transfers(place, pod, service);
+        if let Owner::Service(service) = gone.owner {
+            self.stop_transfers(place, gone.id, service);
+        }
         self.node_lost_a_pod(place);
         self.wake_unschedulable(node);
     }

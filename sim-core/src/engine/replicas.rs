@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::pods::PodRef;
-use contract::{Instant, PodSeen, PodStage, ServiceId};
+use contract::{Instant, Owner, PodSeen, PodStage, ServiceId};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ impl Engine<'_> {
         let alive = counts.pending + counts.starting + counts.ready;
         let wanted = self.services[service.index()].replicas;
         for _ in alive..wanted {
-            let pod = self.make_pod(service);
+            let pod = self.make_replica(service);
             self.enqueue(pod);
         }
         if wanted < alive {
@@ -41,7 +41,7 @@ impl Engine<'_> {
         }
         let mut ranked: Vec<_> = alive()
             .filter_map(|pod| {
-                let reference = self.pod_ref(service, pod.id)?;
+                let reference = self.pod_ref(Owner::Service(service), pod.id)?;
                 let uid = self.pod(reference)?.uid;
                 Some((victim_rank(pod, neighbours[&pod.node], self.now, uid), reference))
             })

@@ -7,7 +7,7 @@ use crate::outcome::Cause;
 use crate::server::Job;
 use crate::service::{CauseTrack, Causes, Ending, Request, Where};
 use crate::spec::ServiceKind;
-use contract::{Instant, Micros, NodeStage, PodStage, ServiceId};
+use contract::{Instant, Micros, NodeStage, Owner, PodStage, ServiceId};
 
 impl Engine<'_> {
     /// The pending arrival of a service reaches its gateway.
@@ -100,7 +100,8 @@ impl Engine<'_> {
     /// Only ready replicas on living nodes get work.
     fn check_serves(&self, place: usize, slot: u32) {
         let pod = self.pods[slot as usize].as_ref().expect("requests go to living pods");
-        assert_eq!(pod.service.index(), place, "requests go to their own service");
+        let service = ServiceId(id(place));
+        assert_eq!(pod.owner, Owner::Service(service), "requests go to their own service");
         let stage = self.stage(PodRef { id: pod.id, slot });
         assert_eq!(stage, Some(PodStage::Ready), "requests go to ready replicas");
         let node = pod.node.and_then(|node| self.fleet.place(node));
@@ -119,7 +120,8 @@ impl Engine<'_> {
     /// A replica reached the end of a stretch of steps.
     pub(super) fn wake(&mut self) {
         let slot = self.wakes.slot();
-        let place = self.pods[slot as usize].as_ref().expect("only pods wake").service.index();
+        let pod = self.pods[slot as usize].as_ref().expect("only pods wake");
+        let place = pod.owner.service().expect("only replicas wake").index();
         self.catch_up(place, slot);
         self.after_change(place, slot);
         self.remove_if_drained(slot);
@@ -191,8 +193,9 @@ impl Engine<'_> {
     /// The run is over: what is still inside has not finished.
     pub(super) fn end_all_unfinished(&mut self) {
         for slot in 0..self.pods.len() {
-            if let Some(pod) = &self.pods[slot] {
-                self.catch_up(pod.service.index(), id(slot));
+            let owner = self.pods[slot].as_ref().map(|pod| pod.owner);
+            if let Some(service) = owner.and_then(Owner::service) {
+                self.catch_up(service.index(), id(slot));
             }
         }
         for place in 0..self.services.len() {

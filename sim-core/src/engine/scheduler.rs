@@ -4,7 +4,9 @@
 use super::pods::PodRef;
 use super::{CHECKED, Engine, Event, id, pod_place};
 use crate::queue::Class;
-use contract::{Instant, Micros, NodeId, NodeSeen, NodeStage, PlacedPod, PodSpec, ServiceId};
+use contract::{
+    Instant, Micros, NodeId, NodeSeen, NodeStage, Owner, PlacedPod, PodSpec, ServiceId,
+};
 use placement::{Candidate, Profile};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -70,9 +72,11 @@ impl Engine<'_> {
     }
 
     fn best_node(&mut self, pod: PodRef) -> Option<NodeId> {
-        let service = &self.services[self.pod(pod)?.service.index()];
-        let (spec, has_room) = (service.spec.pod.clone(), service.has_room);
-        // A pod of the service fitted nowhere, and nothing has made room since: all are alike.
+        let found = self.pod(pod)?;
+        let spec = found.spec.clone();
+        let service = found.owner.service();
+        let has_room = service.is_none_or(|service| self.services[service.index()].has_room);
+        // A replica of the service fitted nowhere, and nothing has made room since: all are alike.
         if !has_room && !CHECKED {
             return None;
         }
@@ -120,16 +124,16 @@ impl Engine<'_> {
         self.forget_pending(pod.id);
         let found = self.pod_mut(pod).expect("the pod to bind");
         found.node = Some(node);
-        let service = found.service;
-        let requests = self.services[service.index()].spec.pod.requests;
-        self.fleet.state[place].gpus_loading += requests.gpus;
+        let (owner, spec) = (found.owner, found.spec.clone());
+        self.fleet.state[place].gpus_loading += spec.requests.gpus;
         let seen = &mut self.fleet.seen[place];
         assert!(!seen.cordoned, "a cordoned or draining node gets no pods");
-        seen.used += requests;
-        seen.pods.push(PlacedPod { id: pod.id, service, requests });
+        seen.used += spec.requests;
+        seen.pods.push(PlacedPod { id: pod.id, owner, spec });
         if CHECKED {
             self.fleet.check();
         }
+        let Owner::Service(service) = owner else { return };
         let service_seen = &mut self.services_seen[service.index()];
         let place = pod_place(service_seen, pod.id).expect("policies see every pod");
         service_seen.pods.edit(place, |pod| pod.node = Some(node));
@@ -140,7 +144,7 @@ impl Engine<'_> {
     pub(super) fn place_initial(&mut self, pod: PodRef) -> bool {
         let Some(node) = self.best_node(pod) else { return false };
         self.assign(pod, node);
-        let service = self.pod(pod).expect("just made").service;
+        let service = self.service_of(pod).expect("replicas are there from the start");
         let place = self.fleet.place(node).expect("just chosen");
         self.fleet.state[place].hold_from_the_start(service);
         self.become_ready(pod);
@@ -156,14 +160,15 @@ impl Engine<'_> {
         scheduling.tried_at = now;
         scheduling.retry_at = now + scheduling.backoff;
         scheduling.backoff = Micros(scheduling.backoff.0.saturating_mul(2)).min(max);
-        let service = found.service;
-        self.services[service.index()].has_room = false;
         self.scheduler.parked.insert(rank);
         let place = self.pending.binary_search_by_key(&pod.id, |pending| pending.id);
         let pending = &mut self.pending[place.expect("a pod without a node is pending")];
         let is_news = pending.unschedulable_since.is_none();
         pending.unschedulable_since.get_or_insert(now);
-        self.update_cause(service);
+        if let Some(service) = self.service_of(pod) {
+            self.services[service.index()].has_room = false;
+            self.update_cause(service);
+        }
         if is_news {
             self.wake_controllers();
         }
@@ -176,8 +181,8 @@ impl Engine<'_> {
         self.note_room(node);
         let pool = self.fleet.seen[place].pool.index();
         for pod in self.scheduler.parked() {
-            let service = self.pod(pod).expect("parked pods live").service;
-            if self.services[service.index()].pools[pool] {
+            let service = self.service_of(pod);
+            if service.is_none_or(|service| self.services[service.index()].pools[pool]) {
                 self.enqueue(pod);
             }
         }

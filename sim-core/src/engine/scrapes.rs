@@ -179,7 +179,8 @@ impl Engine<'_> {
         else {
             return;
         };
-        let seen = &mut self.services_seen[found.service.index()];
+        let Some(service) = found.owner.service() else { return };
+        let seen = &mut self.services_seen[service.index()];
         let place = pod_place(seen, pod.id).expect("policies see every pod");
         let (now, spec) = (self.now, &self.spec.metrics);
         seen.pods.edit(place, |pod| {

@@ -75,7 +75,7 @@ impl<'a> Engine<'a> {
         for place in 0..self.services.len() {
             let service = ServiceId(id(place));
             for _ in 0..self.services[place].spec.initial {
-                let pod = self.make_pod(service);
+                let pod = self.make_replica(service);
                 if !self.place_initial(pod) {
                     self.enqueue(pod);
                 }

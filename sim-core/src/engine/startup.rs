@@ -7,15 +7,13 @@ use crate::llm::Replica;
 use crate::queue::Class;
 use crate::server::{PlainServer, Server};
 use crate::spec::ServiceKind;
-use contract::{Instant, Micros, PodId, PodSeen, PodStage, ServiceId};
+use contract::{Instant, Micros, NodeId, Owner, PodId, PodSeen, PodStage, ServiceId};
 
 impl Engine<'_> {
     /// A pod was bound: its node pulls the image unless it has it.
     pub(super) fn begin_start(&mut self, pod: PodRef) {
         self.enter_pod_stage(pod, PodStage::Pulling);
-        let Some((service, node)) = self.pod(pod).map(|pod| (pod.service, pod.node)) else {
-            return;
-        };
+        let Some((service, node)) = self.replica(pod) else { return };
         let Some(place) = node.and_then(|node| self.fleet.place(node)) else { return };
         let pool = self.fleet.seen[place].pool.index();
         let preloaded = self.fleet.specs[pool].data.image_preloaded;
@@ -47,16 +45,22 @@ impl Engine<'_> {
         let pods = &self.services_seen[service.index()].pods;
         let waiting: Vec<_> = pods.iter().filter(waits).map(|pod| pod.id).collect();
         for pod in waiting {
-            if let Some(pod) = self.pod_ref(service, pod) {
+            if let Some(pod) = self.pod_ref(Owner::Service(service), pod) {
                 self.start_container(pod);
             }
         }
     }
 
-    /// Whose pod it is, among those on a node.
+    /// Whose replica it is, among those on a node.
     fn service_on(&self, node_place: usize, pod: PodId) -> Option<ServiceId> {
         let pods = &self.fleet.seen[node_place].pods;
-        pods.iter().find(|placed| placed.id == pod).map(|placed| placed.service)
+        pods.iter().find(|placed| placed.id == pod)?.owner.service()
+    }
+
+    /// Whose replica a pod is, and where it stands.
+    fn replica(&self, pod: PodRef) -> Option<(ServiceId, Option<NodeId>)> {
+        let pod = self.pod(pod)?;
+        Some((pod.owner.service()?, pod.node))
     }
 
     fn start_container(&mut self, pod: PodRef) {
@@ -88,9 +92,7 @@ impl Engine<'_> {
 
     fn load_weights(&mut self, pod: PodRef) {
         self.enter_pod_stage(pod, PodStage::Loading);
-        let Some((service, node)) = self.pod(pod).map(|pod| (pod.service, pod.node)) else {
-            return;
-        };
+        let Some((service, node)) = self.replica(pod) else { return };
         let Some(place) = node.and_then(|node| self.fleet.place(node)) else { return };
         let weights = self.services[service.index()].spec.startup.weights;
         let state = &mut self.fleet.state[place];
@@ -108,7 +110,7 @@ impl Engine<'_> {
         if !cache.contains(&service) {
             cache.push(service);
         }
-        let Some(pod) = self.pod_ref(service, id) else { return };
+        let Some(pod) = self.pod_ref(Owner::Service(service), id) else { return };
         self.enter_pod_stage(pod, PodStage::Initialising);
         let wait = self.pod(pod).map_or(Micros::ZERO, |pod| pod.engine);
         self.after(pod, PodStage::Initialising, wait);
@@ -116,12 +118,10 @@ impl Engine<'_> {
 
     /// The probe succeeds: the replica serves.
     pub(super) fn become_ready(&mut self, pod: PodRef) {
-        let Some((service, node)) = self.pod(pod).map(|pod| (pod.service, pod.node)) else {
-            return;
-        };
+        let Some((service, node)) = self.replica(pod) else { return };
         let Some(place) = node.and_then(|node| self.fleet.place(node)) else { return };
         self.fleet.settle(place, self.now);
-        let gpus = self.gpus_of(service);
+        let gpus = self.pod(pod).map_or(0, |pod| pod.spec.requests.gpus);
         let state = &mut self.fleet.state[place];
         state.gpus_loading -= gpus;
         state.gpus_serving += gpus;

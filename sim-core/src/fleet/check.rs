@@ -11,7 +11,7 @@ impl Fleet {
     pub(crate) fn check(&self) {
         for (node, state) in self.seen.iter().zip(&self.state) {
             let shape = &self.specs[node.pool.index()].shape;
-            let requests = node.pods.iter().map(|pod| pod.requests);
+            let requests = node.pods.iter().map(|pod| pod.spec.requests);
             let sum = requests.fold(Resources::default(), |sum, pod| sum + pod);
             assert_eq!(node.used, sum, "node {}: used is the sum of its pods' requests", node.id);
             let holds = shape.allocatable.holds(&node.used);
