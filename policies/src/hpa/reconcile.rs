@@ -183,6 +183,8 @@ fn judge<F>(
         None => without_behavior(target, memory, now, current, proposal.replicas),
         Some(behavior) => with_behavior(target, behavior, memory, now, current, proposal.replicas),
     };
+    // The rules of `behavior` do not look at min on the way up; who comes from zero has at least that.
+    let replicas = if current == 0 { replicas.max(target.min) } else { replicas };
     Verdict::Decided { metric, proposal, stabilised, replicas, limit }
 }
 
@@ -376,6 +378,24 @@ mod tests {
                 prop_assert!(next >= current.min(ceiling).min(40), "{current} -> {next}, window {ceiling}");
                 current = next;
             }
+        }
+    }
+
+    #[test]
+    fn from_zero_it_comes_to_the_minimum_that_was_raised_meanwhile() {
+        let behavior = Behavior::default().with_defaults();
+        let controller = Controller { scale_to_zero: true, ..Controller::default() };
+        for behavior in [None, Some(&behavior)] {
+            let target =
+                Target { min: 3, max: 50, behavior, sees_zero: true, controller: &controller };
+            let mut memory = Memory {
+                recommendations: Some(vec![]),
+                scaled_to_zero: Some(true),
+                ..Memory::default()
+            };
+            let scale = Scale { spec: 0, status: 0 };
+            let verdict = reconcile(&target, &mut memory, at(15), scale, || combined(&[Ok(1)]));
+            assert_eq!(verdict.replicas(0), 3);
         }
     }
 
