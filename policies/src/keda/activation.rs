@@ -15,8 +15,8 @@ pub struct Rules {
     pub cooldown: Micros,
     /// The same since creation, for an object that has never been active.
     pub initial_cooldown: Micros,
-    /// Whether a fallback with replicas stands ready.
-    pub has_fallback: bool,
+    /// What a fallback asks for, if there is one.
+    pub fallback_replicas: Option<u32>,
     /// Switches that people set on the object.
     pub annotations: Annotations,
 }
@@ -39,6 +39,11 @@ pub struct Annotations {
 }
 
 impl Annotations {
+    /// Whether the text of a switch turns it on: all but Go's words for false do, misspelt ones too.
+    pub fn is_on(text: &str) -> bool {
+        !matches!(text, "0" | "f" | "F" | "false" | "FALSE" | "False")
+    }
+
     /// Whether polls and the generated HPA stand still.
     pub fn is_paused(&self) -> bool {
         self.paused || self.paused_replicas.is_some()
@@ -134,9 +139,11 @@ fn while_inactive(rules: &Rules, poll: Poll) -> Outcome {
 }
 
 fn rest_or_keep(rules: &Rules, poll: Poll) -> (Option<u32>, Cause) {
-    if poll.error {
-        let cause = if rules.has_fallback { Cause::FallingBack } else { Cause::TriggerError };
-        return (None, cause);
+    match rules.fallback_replicas {
+        None if poll.error => return (None, Cause::TriggerError),
+        // A fallback to no replicas does not keep the target from resting.
+        Some(1..) if poll.error => return (None, Cause::FallingBack),
+        _ => {}
     }
     let above_idle = rules.idle.is_some_and(|idle| poll.current > idle);
     if above_idle || (poll.current > 0 && rules.min == 0) {
@@ -170,7 +177,7 @@ mod tests {
             idle,
             cooldown: Micros::from_secs(300),
             initial_cooldown: Micros::ZERO,
-            has_fallback: false,
+            fallback_replicas: None,
             annotations: Annotations::default(),
         }
     }
@@ -223,6 +230,15 @@ mod tests {
         let partial = Poll { active: true, ..error };
         check(&rules(0, None), partial, None, Cause::PartialTriggerError);
         assert!(!poll(&rules(0, None), partial).stamp);
+        let falling_back = |replicas| Rules { fallback_replicas: Some(replicas), ..rules(0, None) };
+        check(&falling_back(6), error, None, Cause::FallingBack);
+        check(&falling_back(0), error, Some(0), Cause::Cooled);
+    }
+
+    #[test]
+    fn a_switch_is_off_only_by_a_word_for_false() {
+        assert!(["true", "1", "yes", ""].into_iter().all(Annotations::is_on));
+        assert!(!["false", "0", "F"].into_iter().any(Annotations::is_on));
     }
 
     #[test]

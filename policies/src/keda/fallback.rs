@@ -1,7 +1,5 @@
 //! What stands in for a trigger that cannot be read.
 
-use crate::Invalid;
-use crate::invalid::ensure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,10 +34,6 @@ pub enum FallbackBehavior {
 }
 
 impl Fallback {
-    pub(super) fn validate(&self) -> Result<(), Invalid> {
-        ensure(self.replicas > 0, "replicas", self.replicas, "at least 1")
-    }
-
     /// The replicas to ask for after `failures` in a row, if that is more than the threshold.
     pub fn replicas_after(&self, failures: u32, current: u32) -> Option<u32> {
         (failures > self.failure_threshold).then(|| self.replicas_beside(current))

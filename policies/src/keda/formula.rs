@@ -25,6 +25,9 @@ pub enum FormulaError {
     /// It cannot be read, or not computed.
     #[error("{0}")]
     Failed(String),
+    /// All that it names is missing.
+    #[error("gives nothing, not a number")]
+    Nothing,
     /// It gives something else.
     #[error("gives `{0}`, not a number")]
     NoNumber(String),
@@ -53,7 +56,8 @@ pub fn formula_input(fallback: Option<&Fallback>, failures: u32, value: f64) -> 
     (!missing).then_some(value)
 }
 
-/// The formula's result in thousandths, cut off. Without any input, the fallback's replicas times the target.
+/// The formula's result in thousandths, cut off. Where that is nothing, or cannot be computed because all triggers
+/// are, it is the fallback's replicas times the target.
 ///
 /// # Errors
 /// When the formula gives no number.
@@ -63,11 +67,16 @@ pub fn composite_milli(
     target: f64,
     fallback_replicas: Option<u32>,
 ) -> Result<i64, FormulaError> {
-    let nothing = inputs.iter().all(|(_, value)| value.is_none());
-    if let Some(replicas) = fallback_replicas.filter(|_| nothing) {
-        return Ok(thousandths(f64::from(replicas) * target));
+    let result = evaluate(formula, inputs);
+    let nothing = match &result {
+        Ok(_) => false,
+        Err(FormulaError::Nothing) => true,
+        Err(_) => inputs.iter().all(|(_, value)| value.is_none()),
+    };
+    match fallback_replicas.filter(|_| nothing) {
+        Some(replicas) => Ok(thousandths(f64::from(replicas) * target)),
+        None => result.map(thousandths),
     }
-    evaluate(formula, inputs).map(thousandths)
 }
 
 fn evaluate(formula: &str, inputs: &[(&str, Option<f64>)]) -> Result<f64, FormulaError> {
@@ -79,6 +88,7 @@ fn evaluate(formula: &str, inputs: &[(&str, Option<f64>)]) -> Result<f64, Formul
         Ok(expr::Value::Float(value)) => Ok(value),
         #[expect(clippy::cast_precision_loss, reason = "a metric, not an identifier")]
         Ok(expr::Value::Integer(value)) => Ok(value as f64),
+        Ok(expr::Value::Nil) => Err(FormulaError::Nothing),
         Ok(other) => Err(FormulaError::NoNumber(other.to_string())),
         Err(error) => Err(FormulaError::Failed(error.to_string())),
     }
@@ -115,6 +125,24 @@ mod tests {
     #[test]
     fn when_all_have_failed_the_fallback_stands_in() {
         check("queue + running", &[("queue", None), ("running", None)], Ok(14_000));
+        check("queue ?? running", &[("queue", None), ("running", None)], Ok(14_000));
+        check("queue", &[("queue", None), ("running", Some(4.0))], Ok(14_000));
+        let found = composite_milli("queue", &[("queue", None)], 2.0, None).unwrap_err();
+        assert_eq!(found, FormulaError::Nothing);
+    }
+
+    #[test]
+    fn a_formula_may_say_what_it_is_when_all_have_failed() {
+        check("queue ?? running ?? 3", &[("queue", None), ("running", None)], Ok(3_000));
+    }
+
+    /// From the page «scaling modifiers» of KEDA's documentation.
+    #[test]
+    fn formulas_of_the_documentation_are_read() {
+        let inputs = [("trig_one", Some(2.0)), ("trig_two", Some(4.0)), ("trig_three", Some(0.0))];
+        check("(trig_one + trig_two) / 2", &inputs, Ok(3_000));
+        check("trig_one > 2 ? trig_one + trig_two : 1", &inputs, Ok(1_000));
+        check("count([trig_one, trig_two, trig_three], {# > 1}) > 1 ? 5 : 0", &inputs, Ok(5_000));
     }
 
     #[test]

@@ -137,13 +137,17 @@ pub struct JobTrigger {
 }
 
 impl JobTrigger {
-    /// Jobs for its queue.
+    /// Jobs for its queue; none if it has no target.
     fn jobs(&self, max: u32) -> f64 {
-        (self.queue_length / self.target).min(f64::from(max))
+        let jobs = if self.target == 0.0 { 0.0 } else { self.queue_length / self.target };
+        jobs.min(f64::from(max))
     }
 }
 
 /// What the triggers ask for, and whether any is active. Jobs that always run keep the object active.
+///
+/// As upstream folds them: the longest queue counts as active only if anything waits, and a shortest queue of
+/// nothing gives way to the next one.
 pub fn combine(
     triggers: &[JobTrigger],
     combination: Combination,
@@ -154,18 +158,25 @@ pub fn combine(
         .filter(|trigger| trigger.active)
         .map(|trigger| (trigger.queue_length, trigger.jobs(bounds.max)))
         .collect();
-    let by_queue = |a: &&(f64, f64), b: &&(f64, f64)| a.0.total_cmp(&b.0);
+    let last_that = |wins: fn(f64, f64) -> bool| {
+        let keep =
+            |kept: (f64, f64), &next: &(f64, f64)| if wins(next.0, kept.0) { next } else { kept };
+        active.iter().fold((0.0, 0.0), keep)
+    };
     let sum = active.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let count = f64::from(u32::try_from(active.len()).unwrap_or(u32::MAX).max(1));
     let (queue, jobs) = match combination {
-        // Of equals the first.
-        Combination::Max => active.iter().rev().max_by(by_queue).copied().unwrap_or_default(),
-        Combination::Min => active.iter().min_by(by_queue).copied().unwrap_or_default(),
+        Combination::Max => last_that(|next, kept| next > kept),
+        Combination::Min => last_that(|next, kept| kept == 0.0 || next < kept),
         Combination::Avg => (sum.0 / count, sum.1 / count),
         Combination::Sum => sum,
     };
     let max_scale = ceil(jobs.min(f64::from(bounds.max)));
-    let is_active = !active.is_empty() || bounds.min > 0;
+    let is_active = match combination {
+        Combination::Max => queue > 0.0,
+        _ => !active.is_empty(),
+    };
+    let is_active = is_active || bounds.min > 0;
     (is_active, Wanted { scale_to: ceil(queue), max_scale })
 }
 
@@ -210,4 +221,41 @@ pub fn is_finished<'a>(mut conditions: impl Iterator<Item = (&'a str, bool)>) ->
 pub fn superfluous<T>(mut finished: Vec<(u64, T)>, limit: usize) -> Vec<T> {
     finished.sort_by_key(|&(completed, _)| std::cmp::Reverse(completed));
     finished.into_iter().skip(limit).map(|(_, job)| job).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Active triggers with these queues, each with a target of 2; is it active, what waits, how many jobs?
+    #[track_caller]
+    fn check(queues: &[f64], combination: Combination, expected: (bool, i64, i64)) {
+        let trigger = |&queue_length| JobTrigger { queue_length, target: 2.0, active: true };
+        let triggers: Vec<_> = queues.iter().map(trigger).collect();
+        let (active, wanted) = combine(&triggers, combination, Bounds::of(None, None));
+        assert_eq!((active, wanted.scale_to, wanted.max_scale), expected);
+    }
+
+    #[test]
+    fn triggers_are_combined_as_told() {
+        check(&[4.0, 9.0, 9.0], Combination::Max, (true, 9, 5));
+        check(&[4.0, 9.0, 3.0], Combination::Min, (true, 3, 2));
+        check(&[4.0, 9.0], Combination::Avg, (true, 7, 4));
+        check(&[4.0, 9.0], Combination::Sum, (true, 13, 7));
+    }
+
+    #[test]
+    fn an_active_trigger_without_a_queue_counts_as_upstream_folds_it() {
+        check(&[0.0], Combination::Max, (false, 0, 0));
+        check(&[0.0], Combination::Sum, (true, 0, 0));
+        check(&[0.0, 5.0], Combination::Min, (true, 5, 3));
+        check(&[5.0, 0.0], Combination::Min, (true, 0, 0));
+    }
+
+    #[test]
+    fn a_trigger_without_a_target_asks_for_no_job() {
+        let trigger = JobTrigger { queue_length: 3.0, target: 0.0, active: true };
+        let (active, wanted) = combine(&[trigger], Combination::Max, Bounds::of(None, None));
+        assert_eq!((active, wanted), (true, Wanted { scale_to: 3, max_scale: 0 }));
+    }
 }

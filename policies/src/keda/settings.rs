@@ -105,9 +105,6 @@ impl Settings {
         self.validate_counts()?;
         let interval = self.polling_interval;
         ensure(interval > Micros::ZERO, "polling-interval", interval, "more than no time")?;
-        if let Some(fallback) = &self.fallback {
-            fallback.validate().map_err(|error| error.inside("fallback"))?;
-        }
         if let Some(modifiers) = &self.scaling_modifiers {
             let names: Vec<_> = self.triggers.iter().map(Trigger::name).collect();
             let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
@@ -182,7 +179,7 @@ impl Settings {
             idle: self.idle_replica_count,
             cooldown: self.cooldown_period,
             initial_cooldown: self.initial_cooldown_period,
-            has_fallback: self.fallback.is_some(),
+            fallback_replicas: self.fallback.map(|fallback| fallback.replicas),
             annotations: self.annotations,
         }
     }

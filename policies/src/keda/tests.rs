@@ -107,6 +107,21 @@ fn a_formula_makes_one_metric_of_two_triggers() {
 }
 
 #[test]
+fn a_fallback_beside_a_formula_asks_for_its_replicas_once() {
+    // kedacore/keda issue 5371: not once for each trigger.
+    let text = r#"{ "triggers": [{ "metric": "queue-length", "threshold": 4, "ignore-null-values": false },
+                                 { "metric": "in-flight", "threshold": 8, "ignore-null-values": false }],
+        "scaling-modifiers": { "formula": "queue_length + in_flight", "target": 2 },
+        "fallback": { "failure-threshold": 0, "replicas": 5 }, "min-replica-count": 1 }"#;
+    let mut policy = Keda::new(serde_json::from_str(text).unwrap(), vec![ServiceId(0)]);
+    assert_eq!(
+        plans(&mut policy, 4, &[(15, None)]),
+        "15: hold Service(ServiceId(0)) (a trigger cannot be read, falling back: replicas=4)\n\
+         15: set-replicas service=0 replicas=5 (above target: queue-length=2.5, target=2, replicas=4, proposed=5)\n"
+    );
+}
+
+#[test]
 fn paused_scale_in_keeps_the_hpa_from_scaling_in() {
     check(
         r#", "min-replica-count": 1, "annotations": { "paused-scale-in": true },

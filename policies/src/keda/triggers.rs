@@ -1,6 +1,6 @@
 //! What triggers read, for the poll and for the HPA.
 
-use super::fallback::{Reading, read};
+use super::fallback::{FallbackBehavior, Reading, read};
 use super::formula::{ScalingModifiers, composite_milli, formula_input};
 use super::settings::{Settings, Trigger};
 use crate::hpa::metrics::{from_milli, to_milli};
@@ -55,22 +55,46 @@ pub(super) fn answers(
     current: u32,
 ) -> Vec<Answer> {
     let fallback = settings.fallback.as_ref();
+    let modifiers = settings.scaling_modifiers.as_ref();
     let each = settings.triggers.iter().zip(&mut *failures).map(|(trigger, failures)| {
-        let value = trigger.read(service);
-        (trigger, read(value, fallback, failures, trigger.threshold, current))
+        let target = modifiers.map_or(trigger.threshold, |modifiers| modifiers.target);
+        (trigger, read(trigger.read(service), fallback, failures, target, current))
     });
-    let Some(modifiers) = &settings.scaling_modifiers else {
+    let Some(modifiers) = modifiers else {
         return each.map(|(trigger, reading)| answer(trigger, reading)).collect();
     };
     let readings: Vec<_> = each.map(|(_, reading)| reading).collect();
+    let value_milli = instead_of_formula(settings, &readings)
+        .map(to_milli)
+        .or_else(|| of_formula(settings, modifiers, &readings, failures));
+    vec![Answer { value_milli, target_milli: to_milli(modifiers.target) }]
+}
+
+/// While any trigger falls back, its replicas are the answer, and the formula is not asked; but a fallback of kind
+/// `scaling-modifiers` only leaves the trigger out of it.
+fn instead_of_formula(settings: &Settings, readings: &[Reading]) -> Option<f64> {
+    settings.fallback.filter(|fallback| fallback.behavior != FallbackBehavior::ScalingModifiers)?;
+    readings.iter().find_map(|reading| match *reading {
+        Reading::Fallback(value) => Some(value),
+        Reading::Live(_) | Reading::Failed => None,
+    })
+}
+
+/// The formula over what the triggers read; those that have failed for long enough are nothing in it.
+fn of_formula(
+    settings: &Settings,
+    modifiers: &ScalingModifiers,
+    readings: &[Reading],
+    failures: &[u32],
+) -> Option<i64> {
+    let fallback = settings.fallback.as_ref();
     let input = |(reading, &failures): (&Reading, &u32)| match *reading {
         Reading::Failed => None,
         Reading::Live(value) | Reading::Fallback(value) => formula_input(fallback, failures, value),
     };
-    let inputs: Vec<_> = readings.iter().zip(&*failures).map(input).collect();
+    let inputs: Vec<_> = readings.iter().zip(failures).map(input).collect();
     let stand_in = fallback.map(|fallback| fallback.replicas);
-    let value_milli = composite(settings, modifiers, &inputs, stand_in);
-    vec![Answer { value_milli, target_milli: to_milli(modifiers.target) }]
+    composite(settings, modifiers, &inputs, stand_in)
 }
 
 fn answer(trigger: &Trigger, reading: Reading) -> Answer {

@@ -119,8 +119,7 @@ fn scaledobject_activation(case: Value) -> Result<Value, String> {
     settings.cooldown_period = seconds_or(case.cooldown_period_s, settings.cooldown_period);
     settings.initial_cooldown_period =
         seconds_or(case.initial_cooldown_period_s, settings.initial_cooldown_period);
-    let has_fallback = case.fallback_replicas.is_some_and(|replicas| replicas > 0);
-    let rules = Rules { has_fallback, ..settings.rules() };
+    let rules = Rules { fallback_replicas: case.fallback_replicas, ..settings.rules() };
     let found = activation::poll(
         &rules,
         Poll {
@@ -134,7 +133,9 @@ fn scaledobject_activation(case: Value) -> Result<Value, String> {
     let ready_reason = match found.cause {
         Cause::TriggerError => Some("TriggerError"),
         Cause::PartialTriggerError => Some("PartialTriggerError"),
-        _ => None,
+        // Neither of them touches condition `Ready`.
+        Cause::Paused | Cause::FallingBack => None,
+        _ => Some("ScaledObjectReady"),
     };
     Ok(json!({
         "replicas": found.write.unwrap_or(case.current_replicas),
@@ -153,7 +154,7 @@ fn is_paused(case: Value) -> Result<Value, String> {
     }
     let case: Inputs = inputs(case)?;
     let annotations = Annotations {
-        paused: case.annotations.get("paused").is_some_and(|value| value == "true"),
+        paused: case.annotations.get("paused").is_some_and(|text| Annotations::is_on(text)),
         paused_replicas: case
             .annotations
             .get("paused-replicas")

@@ -373,8 +373,7 @@ fn annotations(given: &BTreeMap<String, String>) -> Result<Annotations, Fault> {
     let mut switches = Annotations::default();
     for (key, text) in given {
         let Some(name) = key.strip_prefix(PREFIX) else { continue };
-        // As upstream reads them: a switch that is set to no truth value is on.
-        let on = go::boolean(text).unwrap_or(true);
+        let on = Annotations::is_on(text);
         match name {
             "paused" => switches.paused = on,
             "paused-scale-in" => switches.paused_scale_in = on,
