@@ -143,10 +143,10 @@ fn default_rules(case: Value) -> Result<Value, String> {
     #[serde(deny_unknown_fields)]
     struct Inputs {
         direction: String,
-        user_rules: RulesCase,
+        user_rules: Option<RulesCase>,
     }
     let case: Inputs = inputs(case)?;
-    let user = case.user_rules.rules();
+    let user = case.user_rules.unwrap_or_default().rules();
     let rules = if case.direction == "up" { user.or_up() } else { user.or_down() };
     Ok(json!({ "rules": rules_out(&rules) }))
 }

@@ -199,16 +199,21 @@ fn from_pods(case: Value) -> Result<Value, String> {
         target_average_milli: i64,
     }
     let case: Inputs = inputs(case)?;
-    let usage = pod_usage(&case.setting.pods, &case.pod_metrics);
+    let usage = pod_usage(&case.setting.pods, &case.pod_metrics, None, None);
     let (current, tolerances) = (case.setting.current_replicas, case.setting.tolerances());
     let found = from_pods_average(current, usage, case.target_average_milli, tolerances);
     Ok(found.map_or_else(|_| json!({ "error": "no_usable_pod_metrics" }), proposal_out))
 }
 
-/// What the pods use of a custom metric.
-pub(crate) fn pod_usage(pods: &[PodCase], samples: &[SampleCase]) -> PodUsage {
+/// What the pods use, in all or of one container.
+pub(crate) fn pod_usage(
+    pods: &[PodCase],
+    samples: &[SampleCase],
+    cpu: Option<CpuRules>,
+    only: Option<&str>,
+) -> PodUsage {
     let mut usage = PodUsage::default();
-    for (_, class, value) in classified(pods, samples, None, None) {
+    for (_, class, value) in classified(pods, samples, cpu, only) {
         usage.add(class, value);
     }
     usage
@@ -330,13 +335,13 @@ fn pod_requests(case: Value) -> Result<Value, String> {
     struct ContainerCase {
         name: String,
         kind: String,
-        requests_milli: BTreeMap<String, i64>,
+        requests_milli: BTreeMap<String, Option<i64>>,
     }
     let case: Inputs = inputs(case)?;
     let mut requests = BTreeMap::new();
     for pod in &case.pods {
         let container = |container: &'_ ContainerCase| {
-            let request_milli = container.requests_milli.get(&case.resource).copied();
+            let request_milli = container.requests_milli.get(&case.resource).copied().flatten();
             (container.kind != "init", request_milli)
         };
         let containers: Vec<_> = pod
@@ -389,7 +394,7 @@ fn check_utilization_ratio(case: Value) -> Result<Value, String> {
     let usage = known.iter().map(|(usage, _)| *usage).sum();
     let request = known.iter().map(|(_, request)| *request).sum();
     let found = utilization_ratio(count(known.len()), usage, request, case.target_utilization_pct);
-    let found = found.ok_or("no pod has a request")?;
+    let Some(found) = found else { return Ok(json!({ "error": "no_pod_has_a_request" })) };
     Ok(json!({
         "ratio": found.ratio,
         "utilization_pct": found.percent,

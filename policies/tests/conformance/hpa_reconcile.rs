@@ -6,6 +6,7 @@ use crate::hpa_calculator::{PodCase, SampleCase, count, cpu_rules, pod_usage, re
 use contract::Instant;
 use policies::hpa::conditions::{Condition, Conditions};
 use policies::hpa::controller::Controller;
+use policies::hpa::pods::CpuRules;
 use policies::hpa::reconcile::{Memory, Scale, Target, combine, reconcile};
 use policies::hpa::replica_calculator::{
     Proposal, from_average_value, from_pods_average, from_value,
@@ -111,21 +112,31 @@ impl Inputs {
         let (scale, tolerances) = (self.scale(), self.tolerances());
         let average = metric.target_average_milli.unwrap_or_default();
         let target = metric.target_value_milli.unwrap_or_default();
+        if metric.fetch_fails {
+            return Err(metric.failure());
+        }
         match metric.kind.as_str() {
+            "resource" | "container_resource" if metric.target_average_milli.is_some() => {
+                let only = metric.container.as_deref();
+                let rules = self.cpu_rules(metric);
+                let usage = pod_usage(&self.pods, &self.pod_cpu_metrics, rules, only);
+                from_pods_average(scale.spec, usage, average, tolerances)
+                    .map_err(|_| metric.failure())
+            }
             "resource" | "container_resource" => self.propose_utilization(metric, reported),
             "pods" => {
-                let usage = pod_usage(&self.pods, &self.pod_custom_metric_milli);
+                let usage = pod_usage(&self.pods, &self.pod_custom_metric_milli, None, None);
                 from_pods_average(scale.spec, usage, average, tolerances)
-                    .map_err(|_| "FailedGetPodsMetric")
+                    .map_err(|_| metric.failure())
             }
             "object_value" | "external_value" => {
                 let ready = count(self.pods.iter().filter(|pod| pod.is_ready()).count());
-                Ok(from_value(scale.spec, ready, metric.value()?, target, tolerances))
+                Ok(from_value(scale.spec, ready, metric.value(), target, tolerances))
             }
             "object_average_value" | "external_average_value" => {
-                Ok(from_average_value(scale.status, metric.value()?, average, tolerances))
+                Ok(from_average_value(scale.status, metric.value(), average, tolerances))
             }
-            _ => Err("InvalidMetricSourceType"),
+            _ => Err(metric.failure()),
         }
     }
 
@@ -134,33 +145,43 @@ impl Inputs {
         metric: &MetricCase,
         reported: &mut Option<i64>,
     ) -> Result<Proposal, Failure> {
-        let rules =
-            cpu_rules(self.now(), self.cpu_initialization_period_s, self.initial_readiness_delay_s);
-        let cpu = (metric.resource.as_deref() == Some("cpu")).then_some(rules);
         let only = metric.container.as_deref();
         let target = metric.target_utilization_pct.unwrap_or_default();
-        let failed = if only.is_some() {
-            "FailedGetContainerResourceMetric"
-        } else {
-            "FailedGetResourceMetric"
-        };
+        let cpu = self.cpu_rules(metric);
         let usage = resource_usage(&self.pods, &self.pod_cpu_metrics, cpu, only, target)
-            .map_err(|_| failed)?;
-        let found = usage.propose(self.spec_replicas, self.tolerances()).map_err(|_| failed)?;
+            .map_err(|_| metric.failure())?;
+        let found =
+            usage.propose(self.spec_replicas, self.tolerances()).map_err(|_| metric.failure())?;
         *reported = Some(found.percent);
         Ok(found.proposal)
+    }
+
+    /// The extra rules for CPU, if that is what the metric is of.
+    fn cpu_rules(&self, metric: &MetricCase) -> Option<CpuRules> {
+        let rules =
+            cpu_rules(self.now(), self.cpu_initialization_period_s, self.initial_readiness_delay_s);
+        (metric.resource.as_deref() == Some("cpu")).then_some(rules)
     }
 }
 
 impl MetricCase {
-    fn value(&self) -> Result<i64, Failure> {
-        if self.fetch_fails {
-            let object = self.kind.starts_with("object");
-            return Err(if object { "FailedGetObjectMetric" } else { "FailedGetExternalMetric" });
-        }
+    /// Several series are added up.
+    fn value(&self) -> i64 {
         let series =
             self.metric_value_milli.iter().chain(self.metric_values_milli.iter().flatten());
-        Ok(series.sum())
+        series.fold(0, |sum: i64, &value| sum.saturating_add(value))
+    }
+
+    /// What upstream calls a failure of this kind of metric.
+    fn failure(&self) -> Failure {
+        match self.kind.as_str() {
+            "resource" => "FailedGetResourceMetric",
+            "container_resource" => "FailedGetContainerResourceMetric",
+            "pods" => "FailedGetPodsMetric",
+            "object_value" | "object_average_value" => "FailedGetObjectMetric",
+            "external_value" | "external_average_value" => "FailedGetExternalMetric",
+            _ => "InvalidMetricSourceType",
+        }
     }
 }
 
