@@ -28,10 +28,11 @@
 //! `podautoscaler_controller.go`; defaults from `context/context.go` and `metrics/client.go`.
 
 use crate::Invalid;
-use crate::aibrix::pending_guard::{Guarded, Strategy};
+use crate::aibrix::defaults::{five_minutes, one, ten_seconds, tenth, three_minutes, two, yes};
+use crate::aibrix::pending_guard::Strategy;
 use crate::aibrix::stabiliser::{Cooldowns, Stabiliser};
 use crate::aibrix::window::Window;
-use crate::aibrix::{Goal, Limits, Recommendation, say_unread, settle};
+use crate::aibrix::{Limits, Recommendation, Rules, say_unread};
 use crate::readings::{read, replicas};
 use contract::{
     Cadence, Instant, Metric, Micros, Observation, Plan, Policy, ServiceId, ServiceSeen, StateError,
@@ -84,58 +85,30 @@ pub struct Settings {
     pub phase: Micros,
 }
 
-pub(crate) fn one() -> u32 {
-    1
-}
-
-pub(crate) fn two() -> f64 {
-    2.0
-}
-
-pub(crate) fn tenth() -> f64 {
-    0.1
-}
-
-pub(crate) fn yes() -> bool {
-    true
-}
-
-pub(crate) fn ten_seconds() -> Micros {
-    Micros::from_secs(10)
-}
-
-pub(crate) fn three_minutes() -> Micros {
-    Micros::from_mins(3)
-}
-
-pub(crate) fn five_minutes() -> Micros {
-    Micros::from_mins(5)
-}
-
 impl Settings {
     /// Checks what types cannot.
     pub fn validate(&self) -> Result<(), Invalid> {
-        self.goal().validate(self.window, self.resync_interval)?;
-        self.limits().validate()
+        self.rules().validate(self.window, self.resync_interval)
     }
 
-    fn goal(&self) -> Goal {
-        Goal { metric: self.metric, target: self.target_value }
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            min: self.min_replicas,
-            max: self.max_replicas,
-            up_rate: self.max_scale_up_rate,
-            down_rate: self.max_scale_down_rate,
-            up_tolerance: self.up_fluctuation_tolerance,
-            down_tolerance: self.down_fluctuation_tolerance,
+    fn rules(&self) -> Rules {
+        Rules {
+            metric: self.metric,
+            target: self.target_value,
+            limits: Limits {
+                min: self.min_replicas,
+                max: self.max_replicas,
+                up_rate: self.max_scale_up_rate,
+                down_rate: self.max_scale_down_rate,
+                up_tolerance: self.up_fluctuation_tolerance,
+                down_tolerance: self.down_fluctuation_tolerance,
+            },
+            cooldowns: Cooldowns {
+                up: self.scale_up_cooldown_window,
+                down: self.scale_down_cooldown_window,
+            },
+            guards_pending: self.pending_replica_guard,
         }
-    }
-
-    fn cooldowns(&self) -> Cooldowns {
-        Cooldowns { up: self.scale_up_cooldown_window, down: self.scale_down_cooldown_window }
     }
 }
 
@@ -192,19 +165,11 @@ fn look(
 ) {
     let Some(value) = read(service, settings.metric) else { return say_unread(service, plan) };
     memory.window.record(settings.window, now, value);
-    let (value, current, limits) =
-        (memory.window.mean(), service.replicas_wanted, settings.limits());
-    let (replicas, words) = recommend(&limits, current, value, settings.target_value);
-    let guarded = if settings.pending_replica_guard && settings.metric.is_of_pods() {
-        let ready = service.replicas.ready;
-        let target = settings.target_value;
-        Guarded { current, ready, recommended: replicas, value, target }.adjust(Strategy::Apa)
-    } else {
-        replicas
-    };
+    let (rules, value) = (settings.rules(), memory.window.mean());
+    let (replicas, words) =
+        recommend(&rules.limits, service.replicas_wanted, value, settings.target_value);
     let recommended = Recommendation { replicas, value, words };
-    let stabiliser = (&mut memory.stabiliser, settings.cooldowns());
-    settle(&recommended, settings.goal(), &limits, guarded, stabiliser, (now, service), plan);
+    rules.settle(Strategy::Apa, &recommended, &mut memory.stabiliser, (now, service), plan);
 }
 
 impl Policy for Apa {
@@ -250,7 +215,7 @@ mod tests {
     /// The count that APA's own formula recommends.
     #[track_caller]
     fn check_formula(current: u32, value: f64, expected: u32) {
-        assert_eq!(recommend(&settings("").limits(), current, value, 50.0).0, expected);
+        assert_eq!(recommend(&settings("").rules().limits, current, value, 50.0).0, expected);
     }
 
     /// Looks at `(second, wanted, values of the pods that serve)`; the plans, one line each.

@@ -24,11 +24,11 @@
 //! `podautoscaler_controller.go`; defaults from `context/context.go` and `metrics/client.go`.
 
 use crate::Invalid;
-use crate::aibrix::pending_guard::{Guarded, Strategy};
+use crate::aibrix::defaults::{five_minutes, one, ten_seconds, tenth, three_minutes, two, yes};
+use crate::aibrix::pending_guard::Strategy;
 use crate::aibrix::stabiliser::{Cooldowns, Stabiliser};
 use crate::aibrix::window::Window;
-use crate::aibrix::{Goal, Limits, Recommendation, say_unread, settle};
-use crate::aibrix_apa::{five_minutes, one, ten_seconds, tenth, three_minutes, two, yes};
+use crate::aibrix::{Limits, Recommendation, Rules, say_unread};
 use crate::invalid::{ensure, ensure_positive};
 use crate::readings::{read, replicas};
 use contract::{
@@ -95,31 +95,31 @@ fn one_minute() -> Micros {
 impl Settings {
     /// Checks what types cannot.
     pub fn validate(&self) -> Result<(), Invalid> {
-        self.goal().validate(self.window, self.resync_interval)?;
-        self.limits().validate()?;
+        self.rules().validate(self.window, self.resync_interval)?;
         let short = self.panic_window;
         let expected = format!("more than no time, at most `window` ({})", self.window);
         ensure(short > Micros::ZERO && short <= self.window, "panic-window", short, expected)?;
         ensure_positive("panic-threshold", self.panic_threshold)
     }
 
-    fn goal(&self) -> Goal {
-        Goal { metric: self.metric, target: self.target_value }
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            min: self.min_replicas,
-            max: self.max_replicas,
-            up_rate: self.max_scale_up_rate,
-            down_rate: self.max_scale_down_rate,
-            up_tolerance: self.up_fluctuation_tolerance,
-            down_tolerance: self.down_fluctuation_tolerance,
+    fn rules(&self) -> Rules {
+        Rules {
+            metric: self.metric,
+            target: self.target_value,
+            limits: Limits {
+                min: self.min_replicas,
+                max: self.max_replicas,
+                up_rate: self.max_scale_up_rate,
+                down_rate: self.max_scale_down_rate,
+                up_tolerance: self.up_fluctuation_tolerance,
+                down_tolerance: self.down_fluctuation_tolerance,
+            },
+            cooldowns: Cooldowns {
+                up: self.scale_up_cooldown_window,
+                down: self.scale_down_cooldown_window,
+            },
+            guards_pending: self.pending_replica_guard,
         }
-    }
-
-    fn cooldowns(&self) -> Cooldowns {
-        Cooldowns { up: self.scale_up_cooldown_window, down: self.scale_down_cooldown_window }
     }
 }
 
@@ -189,19 +189,11 @@ fn look(
     memory.panic.record(settings.panic_window, now, value);
     let means = Means { stable: memory.stable.mean(), panic: memory.panic.mean() };
     let panics = means.panics(settings.panic_threshold);
-    let (current, limits, target) =
-        (service.replicas_wanted, settings.limits(), settings.target_value);
-    let replicas = recommend(&limits, current, means, target, panics);
+    let (rules, current) = (settings.rules(), service.replicas_wanted);
+    let replicas = recommend(&rules.limits, current, means, settings.target_value, panics);
     let value = if panics { means.panic } else { means.stable };
-    let guarded = if settings.pending_replica_guard && settings.metric.is_of_pods() {
-        let ready = service.replicas.ready;
-        Guarded { current, ready, recommended: replicas, value, target }.adjust(Strategy::Kpa)
-    } else {
-        replicas
-    };
     let recommended = Recommendation { replicas, value, words: words(panics, replicas, current) };
-    let stabiliser = (&mut memory.stabiliser, settings.cooldowns());
-    settle(&recommended, settings.goal(), &limits, guarded, stabiliser, (now, service), plan);
+    rules.settle(Strategy::Kpa, &recommended, &mut memory.stabiliser, (now, service), plan);
 }
 
 fn words(panics: bool, replicas: u32, current: u32) -> &'static str {
@@ -258,7 +250,7 @@ mod tests {
     fn check_formula(current: u32, (stable, panic): (f64, f64), panics: bool, expected: u32) {
         let means = Means { stable, panic };
         assert_eq!(means.panics(2.0), panics);
-        let limits = settings("in-flight").limits();
+        let limits = settings("in-flight").rules().limits;
         assert_eq!(recommend(&limits, current, means, 10.0, panics), expected);
     }
 

@@ -4,13 +4,15 @@
 //! still load may have caused ([`pending_guard`]), pass it through a window of recommendations ([`stabiliser`]) and
 //! keep it within bounds.
 
+pub(crate) mod defaults;
 pub mod pending_guard;
 pub mod stabiliser;
 pub mod window;
 
 use crate::Invalid;
 use crate::invalid::{ensure, ensure_not_negative, ensure_positive};
-use contract::{Action, Metric, Micros, Plan, Reason, ServiceSeen, Subject};
+use contract::{Action, Instant, Metric, Micros, Plan, Reason, ServiceSeen, Subject};
+use pending_guard::{Guarded, Strategy};
 use stabiliser::{Cooldowns, Stabiliser};
 
 /// How far and how fast one look may move the count.
@@ -48,19 +50,15 @@ impl Limits {
     }
 }
 
-/// A metric and its target.
+/// What both algorithms are told besides their windows.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Goal {
+pub(crate) struct Rules {
     pub(crate) metric: Metric,
     pub(crate) target: f64,
-}
-
-impl Goal {
-    pub(crate) fn validate(&self, window: Micros, resync: Micros) -> Result<(), Invalid> {
-        ensure_positive("target-value", self.target)?;
-        ensure(window > Micros::ZERO, "window", window, "more than no time")?;
-        ensure(resync > Micros::ZERO, "resync-interval", resync, "more than no time")
-    }
+    pub(crate) limits: Limits,
+    pub(crate) cooldowns: Cooldowns,
+    /// Whether pods that load hold a change back.
+    pub(crate) guards_pending: bool,
 }
 
 /// What one of the two algorithms recommends, within bounds.
@@ -72,36 +70,66 @@ pub(crate) struct Recommendation {
     pub(crate) words: &'static str,
 }
 
-/// From a recommendation to a plan.
-pub(crate) fn settle(
-    recommended: &Recommendation,
-    goal: Goal,
-    limits: &Limits,
-    guarded: u32,
-    (stabiliser, cooldowns): (&mut Stabiliser, Cooldowns),
-    (now, service): (contract::Instant, &ServiceSeen),
-    plan: &mut Plan,
-) {
-    let current = service.replicas_wanted;
-    let stabilised = stabiliser.pass(cooldowns, now, guarded, current);
-    let replicas = limits.clamp(stabilised);
-    let words = if stabilised != guarded {
-        "an earlier recommendation in the cool-down window"
-    } else if guarded != recommended.replicas {
-        "held back for pods that load"
-    } else {
-        recommended.words
-    };
-    let reason = Reason::new(words)
-        .with(goal.metric.name(), recommended.value)
-        .with("target", goal.target)
-        .with("replicas", f64::from(current))
-        .with("ready", f64::from(service.replicas.ready))
-        .with("recommended", f64::from(recommended.replicas));
-    if replicas == current {
-        plan.hold(Subject::Service(service.id), reason);
-    } else {
-        plan.act(Action::SetReplicas { service: service.id, replicas }, reason);
+impl Rules {
+    /// Checks what types cannot, of the long window and the time between two looks as well.
+    pub(crate) fn validate(&self, window: Micros, resync: Micros) -> Result<(), Invalid> {
+        ensure_positive("target-value", self.target)?;
+        ensure(window > Micros::ZERO, "window", window, "more than no time")?;
+        ensure(resync > Micros::ZERO, "resync-interval", resync, "more than no time")?;
+        self.limits.validate()
+    }
+
+    /// From a recommendation to a plan.
+    pub(crate) fn settle(
+        &self,
+        strategy: Strategy,
+        recommended: &Recommendation,
+        stabiliser: &mut Stabiliser,
+        (now, service): (Instant, &ServiceSeen),
+        plan: &mut Plan,
+    ) {
+        let current = service.replicas_wanted;
+        let guarded = self.guard(strategy, recommended, service);
+        let stabilised = stabiliser.pass(self.cooldowns, now, guarded, current);
+        let replicas = self.limits.clamp(stabilised);
+        let words = if stabilised != guarded {
+            "an earlier recommendation in the cool-down window"
+        } else if guarded != recommended.replicas {
+            "held back for pods that load"
+        } else {
+            recommended.words
+        };
+        let reason = Reason::new(words)
+            .with(self.metric.name(), recommended.value)
+            .with("target", self.target)
+            .with("replicas", f64::from(current))
+            .with("ready", f64::from(service.replicas.ready))
+            .with("recommended", f64::from(recommended.replicas));
+        if replicas == current {
+            plan.hold(Subject::Service(service.id), reason);
+        } else {
+            plan.act(Action::SetReplicas { service: service.id, replicas }, reason);
+        }
+    }
+
+    /// The recommendation without what pods that load may have caused; only a metric of pods can suffer from them.
+    fn guard(
+        &self,
+        strategy: Strategy,
+        recommended: &Recommendation,
+        service: &ServiceSeen,
+    ) -> u32 {
+        if !self.guards_pending || !self.metric.is_of_pods() {
+            return recommended.replicas;
+        }
+        let guarded = Guarded {
+            current: service.replicas_wanted,
+            ready: service.replicas.ready,
+            recommended: recommended.replicas,
+            value: recommended.value,
+            target: self.target,
+        };
+        guarded.adjust(strategy)
     }
 }
 
