@@ -38,15 +38,20 @@ pub enum Step {
     Stay(&'static str),
 }
 
-/// By fixed thresholds: up if any engine is over, down if all are under. What waits will be in the cache.
+/// By fixed thresholds: up if any engine is over, down if all are under and none would be over with its part of the
+/// load of one that goes. What waits will be in the cache.
 pub fn by_cache(engines: &[Engine], thresholds: Thresholds) -> Step {
-    let mut uses = engines.iter().map(|engine| (engine.kv + engine.waiting) / engine.capacity);
-    if uses.clone().any(|part| part > thresholds.up) {
-        Step::Up("an engine's cache is over the threshold")
-    } else if engines.len() > 1 && uses.all(|part| part < thresholds.down) {
-        Step::Down("all caches are below the threshold")
-    } else {
-        Step::Stay("caches between the thresholds")
+    let uses = engines.iter().map(|engine| (engine.kv + engine.waiting) / engine.capacity);
+    let fullest = uses.fold(0.0, f64::max);
+    if fullest > thresholds.up {
+        return Step::Up("an engine's cache is over the threshold");
+    }
+    match growth_without_one(engines.len()) {
+        Some(growth) if fullest < thresholds.down && fullest * growth > thresholds.up => {
+            Step::Stay("all caches are below the threshold, but not without one")
+        }
+        Some(_) if fullest < thresholds.down => Step::Down("all caches are below the threshold"),
+        _ => Step::Stay("caches between the thresholds"),
     }
 }
 
@@ -132,6 +137,7 @@ mod tests {
 
     const OVER: Step = Step::Up("an engine's cache is over the threshold");
     const BETWEEN: Step = Step::Stay("caches between the thresholds");
+    const NEEDED: Step = Step::Stay("all caches are below the threshold, but not without one");
     const UNDER: Step = Step::Down("all caches are below the threshold");
 
     #[test]
@@ -144,9 +150,16 @@ mod tests {
 
     #[test]
     fn one_goes_when_all_caches_are_below_the_threshold_and_it_is_not_the_last() {
-        check_cache(Thresholds::THROUGHPUT, &[engine(59_999.0, 0.0); 2], UNDER);
-        check_cache(Thresholds::THROUGHPUT, &[engine(60_000.0, 0.0); 2], BETWEEN);
+        check_cache(Thresholds::THROUGHPUT, &[engine(59_999.0, 0.0); 3], UNDER);
+        check_cache(Thresholds::THROUGHPUT, &[engine(60_000.0, 0.0); 3], BETWEEN);
         check_cache(Thresholds::THROUGHPUT, &[engine(0.0, 0.0)], BETWEEN);
+    }
+
+    #[test]
+    fn one_stays_if_its_load_would_push_another_over() {
+        check_cache(Thresholds::THROUGHPUT, &[engine(50_000.0, 0.0); 2], UNDER);
+        check_cache(Thresholds::THROUGHPUT, &[engine(50_001.0, 0.0); 2], NEEDED);
+        check_cache(Thresholds::LATENCY, &[engine(9_999.0, 0.0); 2], UNDER);
     }
 
     /// Steps of 10 ms, 50 µs a prompt token, 0.2 µs a cached one; requests of 1,000 tokens; 500 and 50 ms.
