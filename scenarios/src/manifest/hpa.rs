@@ -209,6 +209,14 @@ fn cpu(average_utilization: u32) -> MetricSource {
 
 impl MetricSpec {
     fn source(&self, names: &MetricNames) -> Result<MetricSource, Fault> {
+        let sources = [
+            ("resource", self.resource.is_some()),
+            ("containerResource", self.container_resource.is_some()),
+            ("pods", self.pods.is_some()),
+            ("object", self.object.is_some()),
+            ("external", self.external.is_some()),
+        ];
+        nothing_beside(self.kind.field(), sources)?;
         match self.kind {
             MetricKind::Resource => {
                 let spec = given(self.resource.as_ref(), "resource")?;
@@ -240,7 +248,30 @@ fn given<'a, T>(part: Option<&'a T>, field: &str) -> Result<&'a T, Fault> {
     part.ok_or_else(|| Fault::new([], format!("found no `{field}`, expected one for its `type`")))
 }
 
+/// Fails at a field that is given beside the one that its `type` names: upstream allows one of them.
+fn nothing_beside<const N: usize>(own: &str, fields: [(&str, bool); N]) -> Result<(), Fault> {
+    let other = fields.into_iter().find(|&(field, is_given)| is_given && field != own);
+    other.map_or(Ok(()), |(field, _)| {
+        let problem = format!("found `{field}`, expected only `{own}`, which its `type` names");
+        Err(Fault::new([field], problem))
+    })
+}
+
+impl MetricKind {
+    /// The field that holds such a metric.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Resource => "resource",
+            Self::ContainerResource => "containerResource",
+            Self::Pods => "pods",
+            Self::Object => "object",
+            Self::External => "external",
+        }
+    }
+}
+
 fn resource(name: &str, target: &TargetSpec) -> Result<MetricSource, Fault> {
+    target.has_one_value()?;
     if name != "cpu" {
         let fault = Fault::expected(["name"], name, "`cpu`, the only resource that is simulated");
         return Err(fault.hint("scale on requests instead, with type `Pods` or `External`"));
@@ -257,6 +288,7 @@ fn pods(
     target: &TargetSpec,
     names: &MetricNames,
 ) -> Result<MetricSource, Fault> {
+    target.has_one_value()?;
     let meaning = metric.find(names, Of::Pods)?;
     if target.kind != TargetKind::AverageValue {
         return Err(target.misfit("`AverageValue`"));
@@ -271,6 +303,7 @@ fn external(
     target: &TargetSpec,
     names: &MetricNames,
 ) -> Result<MetricSource, Fault> {
+    target.has_one_value()?;
     let meaning = metric.find(names, Of::Service)?;
     let scaled = |amount: Option<Quantity>, field| {
         amount.map(|amount| Some(meaning.scaled(amount.value()))).ok_or_else(|| target.lacks(field))
@@ -290,6 +323,20 @@ impl Identifier {
 }
 
 impl TargetSpec {
+    fn has_one_value(&self) -> Result<(), Fault> {
+        let own = match self.kind {
+            TargetKind::Utilization => "averageUtilization",
+            TargetKind::Value => "value",
+            TargetKind::AverageValue => "averageValue",
+        };
+        let targets = [
+            ("averageUtilization", self.average_utilization.is_some()),
+            ("value", self.value.is_some()),
+            ("averageValue", self.average_value.is_some()),
+        ];
+        nothing_beside(own, targets).map_err(|fault| fault.inside("target"))
+    }
+
     fn lacks(&self, field: &str) -> Fault {
         let problem = format!("found no `{field}`, expected one for type `{:?}`", self.kind);
         Fault::new(["target"], problem)

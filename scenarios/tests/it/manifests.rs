@@ -247,6 +247,18 @@ fn a_value_of_the_wrong_kind_is_an_error_at_its_line() {
 }
 
 #[test]
+fn what_belongs_to_another_type_is_an_error_at_its_line() {
+    assert_snapshot!(page(&[
+        hpa_error(
+            "  - type: Resource\n",
+            "  - type: Resource\n    pods: {metric: {name: x}, target: {type: AverageValue, averageValue: 1}}\n"
+        ),
+        hpa_error("averageUtilization: 90", "averageUtilization: 90\n        averageValue: 500m"),
+        hpa_error("averageValue: 2500m", "averageValue: 2500m\n        value: 3"),
+    ]));
+}
+
+#[test]
 fn a_setting_that_cannot_work_is_an_error_at_its_field() {
     assert_snapshot!(page(&[
         hpa_error("minReplicas: 1", "minReplicas: 7"),
