@@ -11,7 +11,7 @@ use policies::hpa::tolerance::Tolerances;
 use policies::hpa::utilization::{ResourceUsage, utilization_ratio};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("hpa.classify_pods", classify_pods),
@@ -178,7 +178,8 @@ fn classify_pods(case: Value) -> Result<Value, String> {
     );
     let cpu = (case.resource == "cpu").then_some(rules);
     let pods = classified(&case.pods, &case.pod_metrics, cpu, None);
-    let names = |wanted: Class| -> Vec<&str> {
+    // Upstream keeps them in sets, which cases write in order.
+    let names = |wanted: Class| -> BTreeSet<&str> {
         let of_class = pods.iter().filter(|(_, class, _)| *class == wanted);
         of_class.map(|(pod, ..)| pod.name.as_str()).collect()
     };
