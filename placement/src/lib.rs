@@ -13,6 +13,7 @@ mod node;
 mod profile;
 mod unschedulable;
 
+pub mod device;
 pub mod score;
 
 pub use best::best;

@@ -1,7 +1,9 @@
 //! Why a pod fits nowhere, in the words of kube-scheduler.
 
+use crate::device::{self, DeviceOrder};
 use crate::{Candidate, Misfit, Shortage, fits};
-use contract::PodSpec;
+use contract::{GpuSeen, PodSpec};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -12,7 +14,7 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unschedulable {
     nodes: u32,
-    reasons: BTreeMap<&'static str, u32>,
+    reasons: BTreeMap<Cow<'static, str>, u32>,
 }
 
 impl Unschedulable {
@@ -23,6 +25,33 @@ impl Unschedulable {
             found.nodes += 1;
             if let Err(misfit) = fits(spec, &node) {
                 found.count(misfit);
+            }
+        }
+        found
+    }
+
+    /// The same for a cluster that divides GPUs: each node with its GPUs.
+    pub fn explain_with_gpus<'a>(
+        spec: &PodSpec,
+        nodes: impl Iterator<Item = (Candidate<'a>, &'a [GpuSeen])>,
+    ) -> Self {
+        let mut found = Self::default();
+        for (node, gpus) in nodes {
+            found.nodes += 1;
+            let misfit = fits(spec, &node).err();
+            if let Some(misfit) = misfit {
+                found.count(misfit);
+            }
+            // What a device plugin counts is a resource among others: all that are short are named. A pod that is
+            // short of whole GPUs is told so once.
+            let asked = match misfit {
+                None => true,
+                Some(Misfit::Resources(shortage)) => !shortage.gpus,
+                Some(_) => false,
+            };
+            let granted = device::fit(spec, &node.shape.sharing, gpus, DeviceOrder::default());
+            if let (true, Err(shortage)) = (asked, granted) {
+                found.add(shortage.to_string());
             }
         }
         found
@@ -52,8 +81,8 @@ impl Unschedulable {
         }
     }
 
-    fn add(&mut self, reason: &'static str) {
-        *self.reasons.entry(reason).or_default() += 1;
+    fn add(&mut self, reason: impl Into<Cow<'static, str>>) {
+        *self.reasons.entry(reason.into()).or_default() += 1;
     }
 }
 
@@ -73,8 +102,9 @@ impl fmt::Display for Unschedulable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{cpu_node, gpu_node, pod};
-    use contract::{NodeShape, Taint, TaintEffect};
+    use crate::samples::{cpu_node, gpu_node, pod, sharing_by_counters};
+    use contract::{GpuRequest, NodeShape, PodId, Taint, TaintEffect};
+    use std::num::NonZeroU32;
 
     #[track_caller]
     fn check(spec: &PodSpec, nodes: &[Candidate<'_>], expected: &str) {
@@ -112,6 +142,41 @@ mod tests {
             &[Candidate::fresh(&l40s)],
             "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
         );
+    }
+
+    #[test]
+    fn a_claim_that_a_gpu_has_no_devices_left_for_is_pending_with_a_reason() {
+        let sharing = sharing_by_counters();
+        let shape = NodeShape { sharing, ..gpu_node("A100", 1) };
+        let claim = GpuRequest::Claim { class: "mig-3g.40gb".into(), count: NonZeroU32::MIN };
+        let spec = PodSpec { gpu_parts: Some(claim), ..pod("1", "1GiB", 0) };
+        let (mut node, mut gpus) = (Candidate::fresh(&shape), device::fresh(&shape));
+        for id in 0..2 {
+            let grants = device::fit(&spec, &shape.sharing, &gpus, DeviceOrder::default());
+            device::take(&mut gpus, PodId(id), &grants.expect("room for two"));
+            node.add(&spec);
+        }
+        let third = Unschedulable::explain_with_gpus(&spec, [(node, &gpus[..])].into_iter());
+        let expected = "0/1 nodes are available: 1 cannot allocate all claims.";
+        assert_eq!(third.to_string(), expected);
+    }
+
+    #[test]
+    fn a_mig_device_that_is_short_is_named_beside_cpu_and_whole_gpus_once() {
+        let shape = gpu_node("A100", 1);
+        let mig = GpuRequest::Mig { profile: "3g.40gb".into(), count: NonZeroU32::MIN };
+        let of_mig = PodSpec { gpu_parts: Some(mig), ..pod("9", "1GiB", 0) };
+        let explain = |spec: &PodSpec, node| {
+            Unschedulable::explain_with_gpus(spec, [(node, &[][..])].into_iter()).to_string()
+        };
+        assert_eq!(
+            explain(&of_mig, Candidate::fresh(&shape)),
+            "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient nvidia.com/mig-3g.40gb.",
+        );
+        let divided = NodeShape { sharing: sharing_by_counters(), ..gpu_node("A100", 1) };
+        let whole = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.";
+        assert_eq!(explain(&pod("1", "1GiB", 2), Candidate::fresh(&shape)), whole);
+        assert_eq!(explain(&pod("1", "1GiB", 1), Candidate::fresh(&divided)), whole);
     }
 
     #[test]
