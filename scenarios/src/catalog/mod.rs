@@ -7,12 +7,13 @@ pub mod calibration;
 mod delays;
 mod estimate;
 mod gpus;
+mod mig;
 mod models;
 mod nodes;
 mod steps;
 
 use calibration::{HOST_OVERHEAD_MS, KV_READ_FACTOR, kv_capacity_tokens};
-use contract::Bytes;
+use contract::{Bytes, MigBoard};
 use serde::de::DeserializeOwned;
 use sim_core::llm::StepTables;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use std::sync::LazyLock;
 
 pub use delays::{DelayConfidence, DelayRow, Distribution, DistributionError, Platform, Stage};
 pub use gpus::Gpu;
+pub use mig::{MigProfileRow, MigRow};
 pub use models::{Model, Precision, UnknownPrecision};
 pub use nodes::{Arch, Instance, InterruptionBand, PriceConfidence};
 pub use steps::{Basis, Quality, StepRow};
@@ -28,6 +30,8 @@ pub use steps::{Basis, Quality, StepRow};
 #[derive(Debug)]
 pub struct Catalogue {
     gpus: BTreeMap<String, Gpu>,
+    mig_boards: BTreeMap<String, MigRow>,
+    mig_sources: BTreeMap<String, String>,
     models: BTreeMap<String, Model>,
     instances: BTreeMap<String, Instance>,
     instance_sources: BTreeMap<String, String>,
@@ -102,12 +106,15 @@ pub struct LlmFigures {
 
 static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
     let gpus: gpus::GpuFile = parse(include_str!("../../catalog/gpus.toml"));
+    let mig: mig::MigFile = parse(include_str!("../../catalog/mig.toml"));
     let models: models::ModelFile = parse(include_str!("../../catalog/models.toml"));
     let nodes: nodes::NodeFile = parse(include_str!("../../catalog/nodes.toml"));
     let delays: delays::DelayFile = parse(include_str!("../../catalog/delays.toml"));
     let steps: steps::StepFile = parse(include_str!("../../catalog/llm.toml"));
     Catalogue {
         gpus: gpus.gpu,
+        mig_boards: mig.board,
+        mig_sources: mig.source,
         models: models.model,
         instances: nodes.instance,
         instance_sources: nodes.source,
@@ -156,6 +163,23 @@ impl Catalogue {
     /// All GPUs, by name.
     pub fn gpus(&self) -> &BTreeMap<String, Gpu> {
         &self.gpus
+    }
+
+    /// All MIG boards, by name.
+    pub fn mig_boards(&self) -> &BTreeMap<String, MigRow> {
+        &self.mig_boards
+    }
+
+    /// What MIG can cut a GPU model into, if it can.
+    pub fn mig_board(&self, gpu: &str) -> Option<MigBoard> {
+        let is_it = |row: &MigRow| row.gpus.iter().any(|model| model == gpu);
+        let (name, row) = self.mig_boards.iter().find(|(_, row)| is_it(row))?;
+        Some(row.board(name))
+    }
+
+    /// The full sources of a MIG board.
+    pub fn mig_sources<'a>(&'a self, row: &'a MigRow) -> impl Iterator<Item = Option<&'a str>> {
+        row.sources.iter().map(|key| self.mig_sources.get(key).map(String::as_str))
     }
 
     /// All models, by name.

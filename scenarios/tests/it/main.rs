@@ -11,3 +11,4 @@ mod golden_hpa;
 mod gpu_cold_start;
 mod llm_autoscalers;
 mod manifests;
+mod mig_boards;
