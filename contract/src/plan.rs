@@ -4,6 +4,7 @@ use crate::{NodeId, PoolId, ServiceId};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// Something a policy asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,15 @@ pub enum Action {
         /// Which node.
         node: NodeId,
     },
+    /// Cut an idle GPU anew by MIG; its new instances can be had after a while.
+    Repartition {
+        /// Which node.
+        node: NodeId,
+        /// Which of its GPUs.
+        gpu: u32,
+        /// The profiles of its instances; where they begin is found out.
+        profiles: Vec<Arc<str>>,
+    },
 }
 
 /// What a decision is about.
@@ -69,7 +79,8 @@ impl Action {
             Self::Cordon { node }
             | Self::Uncordon { node }
             | Self::Drain { node }
-            | Self::Delete { node } => Subject::Node(node),
+            | Self::Delete { node }
+            | Self::Repartition { node, .. } => Subject::Node(node),
         }
     }
 }
@@ -85,6 +96,9 @@ impl fmt::Display for Action {
             Self::Uncordon { node } => write!(f, "uncordon node={node}"),
             Self::Drain { node } => write!(f, "drain node={node}"),
             Self::Delete { node } => write!(f, "delete node={node}"),
+            Self::Repartition { node, gpu, profiles } => {
+                write!(f, "repartition node={node} gpu={gpu} into={}", profiles.join("+"))
+            }
         }
     }
 }

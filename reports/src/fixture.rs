@@ -171,6 +171,7 @@ fn run_of(character: &Character, run: u32, services: &[&str]) -> RunSummary {
             loading: starting * 0.6,
             booting: starting * 0.4,
             unallocated: idle * 0.2,
+            ..GpuHours::default()
         },
         fleet: FleetSummary {
             nodes_mean,

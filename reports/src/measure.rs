@@ -139,10 +139,11 @@ pub(crate) const IDLE: Measure = Measure {
     unit: "%",
     decimals: 1,
     better: Better::Lower,
-    meaning: "share of billed GPU time in which the GPU could have served and did not: a ready replica had nothing to do, or no pod held the GPU",
+    meaning: "share of billed GPU time in which the GPU could have served and did not: a ready replica had nothing to do, or no pod held the GPU or the rest of it",
     source: Source::Stack(|run| {
         let gpu = run.gpu;
-        (gpu.total > 0.0).then(|| 100.0 * (gpu.idle_ready + gpu.unallocated) / gpu.total)
+        (gpu.total > 0.0)
+            .then(|| 100.0 * (gpu.idle_ready + gpu.unallocated + gpu.stranded) / gpu.total)
     }),
 };
 
@@ -239,7 +240,9 @@ mod tests {
             idle_ready: 2.0,
             loading: 1.5,
             booting: 1.5,
-            unallocated: 1.0,
+            unallocated: 0.5,
+            stranded: 0.5,
+            burst: 0.0,
         };
         assert_eq!(IDLE.in_run(&RunSummary { gpu, ..fixture::run() }, 0), Some(30.0));
     }

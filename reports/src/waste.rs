@@ -33,6 +33,19 @@ struct Use {
     hours: fn(&GpuHours) -> f64,
 }
 
+/// The uses, less what only divided GPUs know where nobody divides them.
+fn uses(experiment: &Experiment) -> impl Iterator<Item = &'static Use> + Clone {
+    let mut runs = experiment.stacks.iter().flat_map(|stack| &stack.runs);
+    let divides = runs.any(|run| run.gpu.stranded > 0.0);
+    USES.iter().chain(divides.then_some(&STRANDED))
+}
+
+const STRANDED: Use = Use {
+    name: "stranded: the rest of a GPU in part use",
+    colour: RGBColor(0xBB, 0xCC, 0x33),
+    hours: |gpu| gpu.stranded,
+};
+
 /// Green serves, greys wait, yellow and orange start: the last two of Paul Tol's "light" scheme
 /// ("Colour schemes", SRON technical note, 2021) beside its green and greys.
 const USES: [Use; 5] = [
@@ -61,7 +74,7 @@ const USES: [Use; 5] = [
 
 fn paint(area: &Area<'_>, experiment: &Experiment, _service: usize) -> Drawn {
     let swatches: Vec<_> =
-        USES.iter().map(|it| (it.name.to_owned(), Swatch::Fill(it.colour, 1.0))).collect();
+        uses(experiment).map(|it| (it.name.to_owned(), Swatch::Fill(it.colour, 1.0))).collect();
     let area = canvas::legend(area, &swatches)?;
     let most = experiment.stacks.iter().map(|stack| mean(stack, |run| run.gpu.total));
     let x = Axis::from_zero("GPU-hours billed per run", most.fold(0.0, f64::max), 8);
@@ -70,7 +83,7 @@ fn paint(area: &Area<'_>, experiment: &Experiment, _service: usize) -> Drawn {
     for (index, stack) in experiment.stacks.iter().enumerate() {
         let row = y.ends.end - f64::from(u32::try_from(index)?);
         let corner = |hours: f64, row: f64| canvas::spot(&area, &panel, (hours, row));
-        paint_stack(&area, stack, stack_colour(index), |hours| {
+        paint_stack(&area, stack, stack_colour(index), uses(experiment), |hours| {
             let ((left, top), (_, bottom)) = (corner(hours, row - 0.16), corner(hours, row - 0.84));
             (left, top, bottom)
         })?;
@@ -83,6 +96,7 @@ fn paint_stack(
     area: &Area<'_>,
     stack: &StackOutcome,
     colour: RGBColor,
+    uses: impl Iterator<Item = &'static Use>,
     edge: impl Fn(f64) -> (i32, i32, i32),
 ) -> Drawn {
     let total = mean(stack, |run| run.gpu.total);
@@ -91,7 +105,7 @@ fn paint_stack(
     let place = (start - px(10), middle);
     canvas::stack_name(area, (&stack.name, colour), 13, place, HPos::Right, start - px(12))?;
     let mut hours = 0.0;
-    for part in &USES {
+    for part in uses {
         let left = edge(hours).0;
         let length = mean(stack, |run| (part.hours)(&run.gpu));
         hours += length;

@@ -294,7 +294,7 @@ pub struct PoolCost {
     pub usd: f64,
 }
 
-/// GPU-hours by use. The parts sum to `total`.
+/// GPU-hours by use. The parts sum to `total`, `burst` apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GpuHours {
@@ -308,8 +308,19 @@ pub struct GpuHours {
     pub loading: f64,
     /// The node was starting or shutting down.
     pub booting: f64,
-    /// The node was ready, no pod held the GPU.
+    /// The node was ready, no pod held any of the GPU.
     pub unallocated: f64,
+    /// The rest of a GPU that pods held only a part of.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stranded: f64,
+    /// Computed in parts that others left idle; none of it is in `useful`, and it is no part of the sum.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub burst: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_zero(hours: &f64) -> bool {
+    *hours == 0.0
 }
 
 /// Nodes over a run.

@@ -4,6 +4,7 @@ use crate::delay::Delay;
 use crate::llm::{EngineSettings, StepModel};
 use crate::random::Seed;
 use contract::{Bytes, GpuModel, Instant, Metric, Micros, NodeShape, PodSpec, UsdPerHour};
+use placement::device::DeviceOrder;
 use std::sync::Arc;
 
 /// One run: a fleet, its services, its control plane, its luck.
@@ -56,6 +57,28 @@ pub struct PoolSpec {
     pub data: DataPathSpec,
     /// What is billed at least; then by the second.
     pub billing_minimum: Micros,
+    /// How GPUs behave that are divided among pods; whole ones have no use for it.
+    pub division: DivisionSpec,
+}
+
+/// How GPUs behave that are divided among pods; the way of dividing them is the shape's.
+#[derive(Clone, Debug)]
+pub struct DivisionSpec {
+    /// From an order to cut an idle GPU anew until its instances can be had.
+    pub repartition: Delay,
+    /// Part of its throughput that a busy holder loses to each busy neighbour on its GPU, where the hardware does
+    /// not keep them apart, 0 to 1.
+    pub interference: f64,
+    /// Which of a node's GPUs a part is taken from.
+    pub order: DeviceOrder,
+}
+
+impl Default for DivisionSpec {
+    /// Ideal: no time, no loss.
+    fn default() -> Self {
+        let repartition = Delay::Fixed(Micros::ZERO);
+        Self { repartition, interference: 0.0, order: DeviceOrder::default() }
+    }
 }
 
 /// A zone of a pool.

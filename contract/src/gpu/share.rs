@@ -32,13 +32,14 @@ impl GpuMilli {
     }
 
     /// The bare number.
-    pub fn get(self) -> u16 {
+    pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// The sum, if one GPU has as much.
-    pub fn checked_add(self, other: Self) -> Option<Self> {
-        Self::try_from(self.0 + other.0).ok()
+    /// The sum, a whole GPU at most.
+    #[must_use]
+    pub fn saturating_add(self, other: Self) -> Self {
+        Self((self.0 + other.0).min(Self::WHOLE.0))
     }
 }
 
@@ -101,6 +102,6 @@ mod tests {
         let expected = "found `1001`, expected thousandths of one GPU, 0 to 1000";
         assert_eq!(milli(1001), Err(expected.to_owned()));
         assert_eq!(GpuMilli::one_of(3).get(), 333);
-        assert_eq!(GpuMilli::WHOLE.checked_add(GpuMilli::one_of(1000)), None);
+        assert_eq!(GpuMilli::WHOLE.saturating_add(GpuMilli::one_of(2)), GpuMilli::WHOLE);
     }
 }

@@ -17,7 +17,7 @@ mod shortage;
 pub use legal::check;
 pub use order::DeviceOrder;
 pub use replicas::{MPS_CLIENTS, MPS_CLIENTS_BEFORE_VOLTA};
-pub use share::{memory, share};
+pub use share::{isolates, memory, own, share};
 pub use shortage::DeviceShortage;
 
 use contract::{GpuRequest, GpuSeen, Held, Hold, NodeShape, PodId, PodSpec, Sharing};
@@ -103,12 +103,23 @@ fn whole(count: u32, sharing: &Sharing, gpus: &[GpuSeen]) -> Result<Vec<Grant>, 
     if grants.len() == count as usize { Ok(grants) } else { Err(DeviceShortage::gpus()) }
 }
 
-/// Whether a pod would get its GPUs, or parts of them, from an empty node.
+/// Whether a pod would get its GPUs, or parts of them, from an empty node, cut anew if it can be.
 ///
 /// # Errors
 /// What is short.
 pub fn fit_fresh(spec: &PodSpec, shape: &NodeShape) -> Result<(), DeviceShortage> {
-    fit(spec, &shape.sharing, &fresh(shape), DeviceOrder::default()).map(|_| ())
+    let mut gpus = fresh(shape);
+    if let (Sharing::Mig { board, dynamic: true, .. }, Some(GpuRequest::Mig { profile, .. })) =
+        (&shape.sharing, &spec.gpu_parts)
+        && let Some(profile) = board.profile(profile)
+    {
+        let alike = mig::layout(board, &vec![profile; mig::most(board, profile)]);
+        let partition = alike.unwrap_or_default();
+        for gpu in &mut gpus {
+            gpu.partition.clone_from(&partition);
+        }
+    }
+    fit(spec, &shape.sharing, &gpus, DeviceOrder::default()).map(|_| ())
 }
 
 /// A pod takes what [`fit`] gave.

@@ -31,6 +31,26 @@ pub fn share(sharing: &Sharing, held: Held) -> GpuShare {
     }
 }
 
+/// The part of a GPU that counts as its holder's, in thousandths: what the holders of a GPU have adds up to no more than
+/// the GPU. Who lives on what others leave idle has nothing of its own.
+///
+/// # Panics
+/// When what is held is not of this way of sharing.
+pub fn own(sharing: &Sharing, held: Held) -> GpuMilli {
+    match (held, sharing) {
+        (Held::Shares(count), Sharing::TimeSliced { replicas } | Sharing::Mps { replicas }) => {
+            GpuMilli::try_from(u16::try_from(1000 * count / replicas.get()).unwrap_or(1000))
+                .unwrap_or(GpuMilli::WHOLE)
+        }
+        _ => share(sharing, held).guaranteed,
+    }
+}
+
+/// Whether the hardware keeps the holders of a GPU apart, so that none slows another down.
+pub fn isolates(sharing: &Sharing) -> bool {
+    matches!(sharing, Sharing::Whole | Sharing::Mig { .. } | Sharing::Counters(_))
+}
+
 fn percent(cores: u8) -> GpuMilli {
     GpuMilli::try_from(u16::from(cores) * 10).expect("per cent of a GPU")
 }

@@ -23,8 +23,8 @@ const WORDS: [(&str, &str); 11] = [
         "replicas that the policy asked for; that can serve; that are pending or on their way through node, image, weights and engine",
     ),
     (
-        "useful, idle, unallocated, loading, booting",
-        "billed GPU time: serving; ready with nothing to do; on a ready node without a pod; held by a starting replica; on a node that starts or stops",
+        "useful, idle, unallocated, loading, booting, stranded",
+        "billed GPU time: serving; ready with nothing to do; on a ready node without a pod; held by a starting replica; on a node that starts or stops; the rest of a GPU of which pods hold a part",
     ),
     (
         "blame",

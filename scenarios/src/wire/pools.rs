@@ -7,7 +7,7 @@ use crate::error::ScenarioError;
 use crate::settings::{DelaySetting, Pool, Spot};
 use contract::{NodeShape, Sharing, UsdPerHour};
 use indexmap::IndexMap;
-use sim_core::spec::{DataPathSpec, NodeStages, PoolSpec, SpotSpec, ZoneSpec};
+use sim_core::spec::{DataPathSpec, DivisionSpec, NodeStages, PoolSpec, SpotSpec, ZoneSpec};
 use std::sync::Arc;
 
 /// Pods that a kubelet accepts by default (`--max-pods`).
@@ -61,6 +61,7 @@ impl Check<'_> {
                 image_preloaded: pool.image_preloaded,
             },
             billing_minimum: pool.billing_minimum,
+            division: DivisionSpec::default(),
         })
     }
 

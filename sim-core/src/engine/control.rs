@@ -100,6 +100,9 @@ impl Engine<'_> {
                 Action::Uncordon { node } => self.cordon(node, false),
                 Action::Drain { node } => self.drain(node),
                 Action::Delete { node } => self.delete(node),
+                Action::Repartition { node, gpu, ref profiles } => {
+                    self.repartition(node, gpu, profiles);
+                }
                 _ => unreachable!("the engine carries out every action of the contract"),
             }
         }

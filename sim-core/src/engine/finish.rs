@@ -51,7 +51,7 @@ impl Engine<'_> {
             let gpus = service.spec.pod.requests.gpus;
             for slot in &service.slots {
                 if let Some(server) = &self.servers[*slot as usize] {
-                    self.fleet.ledger.useful(server.busy(now), gpus);
+                    self.fleet.ledger.useful(server.used(now, gpus));
                 }
             }
         }

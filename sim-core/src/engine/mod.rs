@@ -7,6 +7,7 @@
 mod causes;
 mod clients;
 mod control;
+mod devices;
 mod finish;
 mod nodes;
 mod pods;
@@ -33,7 +34,8 @@ use crate::wakes::Wakes;
 use contract::{
     Instant, NodeId, NodeStage, PendingPod, Plan, PodId, PodStage, Policy, ServiceId, ServiceSeen,
 };
-use pods::{Pod, PodRef};
+use pods::Pod;
+pub(crate) use pods::PodRef;
 use scheduler::Scheduler;
 use std::collections::VecDeque;
 use tally::Tally;
@@ -126,6 +128,8 @@ enum Event {
     ReclaimNotice(NodeId),
     /// The cloud takes it.
     Reclaim(NodeId),
+    /// One of a node's GPUs has been cut anew.
+    Repartitioned(NodeId, u32),
     /// A client tries again.
     Retry { service: ServiceId, key: u32, attempt: u32 },
     /// A replica's exporter is read, on the path of this number.
@@ -254,6 +258,7 @@ impl Engine<'_> {
             Event::NodeGone(node) => self.node_gone(node),
             Event::ReclaimNotice(node) => self.reclaim_notice(node),
             Event::Reclaim(node) => self.reclaim(node),
+            Event::Repartitioned(node, gpu) => self.repartitioned(node, gpu),
             Event::Retry { service, key, attempt } => self.retry(service, key, attempt),
             Event::ScrapePod(pod, path) => self.scrape_pod(pod, path),
             Event::ScrapeService(service, path) => self.scrape_service(service, path),

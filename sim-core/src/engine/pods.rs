@@ -4,6 +4,7 @@ use super::scheduler::Rank;
 use super::{CHECKED, Engine, Event, PipeKind, pod_place, tag};
 use crate::metrics::Scrapes;
 use crate::queue::Class;
+use crate::server::GpuUse;
 use contract::{
     Counts, Instant, Micros, NodeId, Owner, PendingPod, PodId, PodSeen, PodSpec, PodStage,
     ServiceId,
@@ -13,9 +14,9 @@ use std::sync::Arc;
 
 /// A pod by slot, and by id in case the slot has passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PodRef {
-    pub(super) id: PodId,
-    pub(super) slot: u32,
+pub(crate) struct PodRef {
+    pub(crate) id: PodId,
+    pub(crate) slot: u32,
 }
 
 /// The private side of a pod.
@@ -233,12 +234,12 @@ impl Engine<'_> {
         let Some(service) = self.service_of(pod) else { return };
         self.leave_scheduler(pod);
         let place = service.index();
-        let (busy, lost) = self.stop_server(place, pod);
+        let (used, lost) = self.stop_server(place, pod);
         let gone = self.pods[pod.slot as usize].take().expect("a pod with an owner");
         self.free_slots.push(pod.slot);
         self.forget_pending(pod.id);
         self.forget_seen(service, pod.id, gone.stage);
-        self.unbind(&gone, busy);
+        self.unbind(&gone, used);
         self.fingerprint.event(self.now, tag::POD, u64::from(pod.id.0) << 8 | 0xff);
         for key in lost {
             self.lose(place, key);
@@ -246,16 +247,17 @@ impl Engine<'_> {
         self.update_cause(service);
     }
 
-    /// Ends a replica's work: how long it computed, and what it had not finished.
-    fn stop_server(&mut self, place: usize, pod: PodRef) -> (Micros, Vec<u32>) {
+    /// Ends a replica's work: the GPU time that it computed for, and what it had not finished.
+    fn stop_server(&mut self, place: usize, pod: PodRef) -> (GpuUse, Vec<u32>) {
         self.catch_up(place, pod.slot);
         let Some(server) = self.servers[pod.slot as usize].take() else {
-            return (Micros::ZERO, Vec::new());
+            return (GpuUse::default(), Vec::new());
         };
         self.tallies[place].preemptions += server.preemptions();
         self.services[place].gateway.remove(pod.slot);
         self.wakes.set(pod.slot, Instant::FAR);
-        (server.busy(self.now), server.into_keys())
+        let gpus = self.pod(pod).map_or(0, |pod| pod.spec.requests.gpus);
+        (server.used(self.now, gpus), server.into_keys())
     }
 
     /// A pod waits no longer for a node.
@@ -276,22 +278,23 @@ impl Engine<'_> {
     }
 
     /// Gives a pod's place on its node back.
-    fn unbind(&mut self, gone: &Pod, busy: Micros) {
+    fn unbind(&mut self, gone: &Pod, used: GpuUse) {
         let now = self.now;
         let Some(node) = gone.node else { return };
         let Some(place) = self.fleet.place(node) else { return };
         self.fleet.settle(place, now);
-        let gpus = gone.spec.requests.gpus;
+        let gpus = self.milli_of(place, gone.id, &gone.spec);
         let state = &mut self.fleet.state[place];
         if matches!(gone.stage, PodStage::Ready | PodStage::Draining) {
             state.gpus_serving -= gpus;
-            self.fleet.ledger.useful(busy, gpus);
+            self.fleet.ledger.useful(used);
         } else {
             state.gpus_loading -= gpus;
         }
         let seen = &mut self.fleet.seen[place];
         seen.pods.retain(|placed| placed.id != gone.id);
         seen.used -= gone.spec.requests;
+        self.give_devices_back(place, gone.id);
         if CHECKED {
             self.fleet.check();
         }

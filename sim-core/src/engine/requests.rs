@@ -162,6 +162,10 @@ impl Engine<'_> {
     /// After anything changed inside a replica: when it wakes next, how loaded it is.
     pub(super) fn after_change(&mut self, place: usize, slot: u32) {
         let Some(server) = self.servers[slot as usize].as_mut() else { return };
+        if server.activity_changed() {
+            self.activity_changed(slot);
+        }
+        let Some(server) = self.servers[slot as usize].as_mut() else { return };
         self.wakes.set(slot, server.next_wake());
         let inside = server.running() + server.waiting();
         self.services[place].gateway.note_load(self.now, slot, inside);

@@ -98,7 +98,8 @@ impl Engine<'_> {
             }
             examined += 1;
             let candidate = self.candidate(node);
-            if accepts(node, spec) && placement::fits(spec, &candidate).is_ok() {
+            let fits = accepts(node, spec) && placement::fits(spec, &candidate).is_ok();
+            if fits && self.has_devices(node, spec) {
                 fitting.push((node.id, candidate));
             }
         }
@@ -125,7 +126,8 @@ impl Engine<'_> {
         let found = self.pod_mut(pod).expect("the pod to bind");
         found.node = Some(node);
         let (owner, spec) = (found.owner, found.spec.clone());
-        self.fleet.state[place].gpus_loading += spec.requests.gpus;
+        self.take_devices(place, pod, &spec);
+        self.fleet.state[place].gpus_loading += self.milli_of(place, pod.id, &spec);
         let seen = &mut self.fleet.seen[place];
         assert!(!seen.cordoned, "a cordoned or draining node gets no pods");
         seen.used += spec.requests;
@@ -203,7 +205,8 @@ impl Engine<'_> {
             let runtime = &self.services[service];
             let (node, pod) = (&self.fleet.seen[place], &runtime.spec.pod);
             let is_open = !runtime.has_room && accepts(node, pod);
-            if is_open && placement::fits(pod, &self.candidate(node)).is_ok() {
+            let fits = is_open && placement::fits(pod, &self.candidate(node)).is_ok();
+            if fits && self.has_devices(node, pod) {
                 self.services[service].has_room = true;
                 self.update_cause(ServiceId(id(service)));
             }
@@ -237,7 +240,7 @@ fn enough(nodes: usize) -> usize {
 fn accepts(node: &NodeSeen, pod: &PodSpec) -> bool {
     match node.stage {
         NodeStage::Ready => true,
-        NodeStage::AcceleratorStarting => pod.requests.gpus == 0,
+        NodeStage::AcceleratorStarting => !pod.needs_gpus(),
         _ => false,
     }
 }

@@ -10,7 +10,10 @@ use crate::service::{CauseTrack, Gateway, Patience, Requests, Score, Service, St
 use crate::source::ArrivalSource;
 use crate::spec::{RunSpec, ServiceSpec};
 use crate::wakes::Wakes;
-use contract::{Counts, Instant, Micros, Plan, Pods, Policy, PoolId, ServiceId, ServiceSeen};
+use contract::{
+    Counts, Instant, Micros, NodeShape, Plan, PodSpec, Pods, Policy, PoolId, ServiceId, ServiceSeen,
+};
+use placement::device::fit_fresh;
 use placement::fits_fresh;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -132,11 +135,16 @@ fn make_service(
         pods_made: 0,
         slots: Vec::new(),
         stages: Stages::default(),
-        pools: run.pools.iter().map(|pool| fits_fresh(&spec.pod, &pool.shape).is_ok()).collect(),
+        pools: run.pools.iter().map(|pool| could_hold(&spec.pod, &pool.shape)).collect(),
         has_room: true,
     };
     service.next = pull(&mut service, horizon, Instant::ZERO)?;
     Ok(service)
+}
+
+/// Whether an empty node of this shape has room for the pod, its GPUs included.
+fn could_hold(pod: &PodSpec, shape: &NodeShape) -> bool {
+    fits_fresh(pod, shape).is_ok() && fit_fresh(pod, shape).is_ok()
 }
 
 /// What recurs without a pause would stop the clock.

@@ -121,11 +121,13 @@ impl Engine<'_> {
         let Some((service, node)) = self.replica(pod) else { return };
         let Some(place) = node.and_then(|node| self.fleet.place(node)) else { return };
         self.fleet.settle(place, self.now);
-        let gpus = self.pod(pod).map_or(0, |pod| pod.spec.requests.gpus);
+        let spec = self.pod(pod).expect("the pod that became ready").spec.clone();
+        let gpus = self.milli_of(place, pod.id, &spec);
         let state = &mut self.fleet.state[place];
         state.gpus_loading -= gpus;
         state.gpus_serving += gpus;
-        self.servers[pod.slot as usize] = Some(self.make_server(service, place));
+        let server = self.make_server(service, place);
+        self.servers[pod.slot as usize] = Some(self.on_its_parts(server, place, pod.id));
         self.enter_pod_stage(pod, PodStage::Ready);
         self.services[service.index()].gateway.add(pod.slot);
         let created = self.pod(pod).expect("the pod that became ready").created;

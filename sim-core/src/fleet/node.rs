@@ -1,7 +1,8 @@
 //! One node's private side: its luck, its caches and pipes, its GPUs by use.
 
-use super::ledger::Ledger;
+use super::ledger::{GpuParts, Ledger};
 use super::pipe::Pipe;
+use crate::engine::PodRef;
 use crate::random::Stream;
 use crate::spec::PoolSpec;
 use contract::{Instant, LaunchFailureKind, Micros, ServiceId};
@@ -64,10 +65,16 @@ pub(crate) struct NodeState {
     /// The zone whose stock it takes from; `None` when the cloud had none to give.
     pub(crate) stock_of: Option<usize>,
     gpus: u32,
-    /// GPUs under ready or draining replicas.
+    /// Thousandths of GPUs under ready or draining replicas.
     pub(crate) gpus_serving: u32,
-    /// GPUs under starting replicas.
+    /// Thousandths of GPUs under starting replicas.
     pub(crate) gpus_loading: u32,
+    /// Thousandths that nobody holds of GPUs that somebody holds a part of.
+    pub(crate) gpus_stranded: u32,
+    /// Slots of the pods that hold parts of its GPUs.
+    pub(crate) holders: Vec<PodRef>,
+    /// How often one of its GPUs was cut anew.
+    pub(crate) cuts: u64,
     /// Since when it is billed.
     pub(crate) alive_since: Option<Instant>,
     pub(crate) settled: Instant,
@@ -88,6 +95,9 @@ impl NodeState {
             gpus: spec.shape.allocatable.gpus,
             gpus_serving: 0,
             gpus_loading: 0,
+            gpus_stranded: 0,
+            holders: Vec::new(),
+            cuts: 0,
             alive_since: None,
             settled: Instant::ZERO,
             given_back: false,
@@ -113,11 +123,15 @@ impl NodeState {
         }
         let time = now.since(self.settled);
         self.settled = now;
-        if ready {
-            let free = self.gpus - self.gpus_serving - self.gpus_loading;
-            ledger.gpus(time, self.gpus_serving, self.gpus_loading, free, 0);
+        let all = 1000 * self.gpus;
+        let parts = if ready {
+            let (serving, loading) = (self.gpus_serving, self.gpus_loading);
+            let stranded = self.gpus_stranded;
+            let free = all - serving - loading - stranded;
+            GpuParts { serving, loading, free, stranded, booting: 0 }
         } else {
-            ledger.gpus(time, 0, 0, 0, self.gpus);
-        }
+            GpuParts { booting: all, ..GpuParts::default() }
+        };
+        ledger.gpus(time, parts);
     }
 }

@@ -1,10 +1,14 @@
-//! What a ready replica does with requests: an LLM engine, or a plain server.
+//! What a ready replica does with requests: an LLM engine, or a plain server, on whole GPUs or on parts of them.
 
+mod contention;
 mod plain;
+mod shared;
 
 use crate::llm::{Event, Replica, StepSeen};
+pub(crate) use contention::speeds;
 use contract::{Instant, Micros};
 pub(crate) use plain::PlainServer;
+pub(crate) use shared::{GpuUse, SharedServer};
 
 /// The inside of a ready replica.
 #[derive(Debug)]
@@ -13,6 +17,8 @@ pub(crate) enum Server {
     Llm(Box<Replica>),
     /// Requests with a service time.
     Plain(PlainServer),
+    /// One of the two at a part of the speed of its GPUs.
+    Shared(Box<SharedServer>),
 }
 
 /// What a replica is asked to do.
@@ -50,6 +56,7 @@ impl Server {
                 server.submit(now, job.key, job.work);
                 true
             }
+            Self::Shared(server) => server.submit(now, job),
         }
     }
 
@@ -58,6 +65,7 @@ impl Server {
         match self {
             Self::Llm(replica) => replica.abort(now, key),
             Self::Plain(server) => server.abort(now, key),
+            Self::Shared(server) => server.abort(now, key),
         }
     }
 
@@ -66,6 +74,7 @@ impl Server {
         match self {
             Self::Llm(replica) => replica.next_wake().unwrap_or(Instant::FAR),
             Self::Plain(server) => server.next_wake().unwrap_or(Instant::FAR),
+            Self::Shared(server) => server.next_wake(),
         }
     }
 
@@ -74,6 +83,15 @@ impl Server {
         match self {
             Self::Llm(replica) => replica.advance(now, events),
             Self::Plain(server) => server.advance(now, events),
+            Self::Shared(server) => server.advance(now, events),
+        }
+    }
+
+    /// Whether it holds parts of GPUs, and has got work or run out of it since this was last asked.
+    pub(crate) fn activity_changed(&mut self) -> bool {
+        match self {
+            Self::Llm(_) | Self::Plain(_) => false,
+            Self::Shared(server) => server.activity_changed(),
         }
     }
 
@@ -82,6 +100,7 @@ impl Server {
         match self {
             Self::Llm(replica) => replica.running(),
             Self::Plain(server) => server.running(),
+            Self::Shared(server) => server.inner().running(),
         }
     }
 
@@ -90,6 +109,7 @@ impl Server {
         match self {
             Self::Llm(replica) => replica.waiting(),
             Self::Plain(server) => server.waiting(),
+            Self::Shared(server) => server.inner().waiting(),
         }
     }
 
@@ -99,13 +119,18 @@ impl Server {
         match self {
             Self::Llm(replica) => replica.kv_used(now) as f64 / replica.kv_capacity().max(1) as f64,
             Self::Plain(_) => 0.0,
+            Self::Shared(server) => server.kv_use(now),
         }
     }
 
     /// What an LLM engine exports beside; `None` of a plain server.
     #[expect(clippy::cast_precision_loss, reason = "token counts stay below 2^53")]
     pub(crate) fn llm_gauges(&self, now: Instant) -> Option<LlmGauges> {
-        let Self::Llm(replica) = self else { return None };
+        let replica = match self {
+            Self::Llm(replica) => replica,
+            Self::Plain(_) => return None,
+            Self::Shared(server) => return server.llm_gauges(now),
+        };
         Some(LlmGauges {
             kv_tokens: replica.kv_used(now) as f64,
             kv_capacity: replica.kv_capacity() as f64,
@@ -119,6 +144,18 @@ impl Server {
         match self {
             Self::Llm(replica) => replica.busy(now),
             Self::Plain(server) => server.busy(now),
+            Self::Shared(server) => server.busy(now),
+        }
+    }
+
+    /// GPU time that it computed for so far, on `gpus` whole GPUs unless it holds parts.
+    pub(crate) fn used(&self, now: Instant, gpus: u32) -> GpuUse {
+        match self {
+            Self::Llm(_) | Self::Plain(_) => {
+                let own = u128::from(self.busy(now).0) * u128::from(gpus) * 1000;
+                GpuUse { own, burst: 0 }
+            }
+            Self::Shared(server) => server.used(now),
         }
     }
 
@@ -127,6 +164,7 @@ impl Server {
         match self {
             Self::Llm(replica) => replica.preemptions(),
             Self::Plain(_) => 0,
+            Self::Shared(server) => server.inner().preemptions(),
         }
     }
 
@@ -135,6 +173,7 @@ impl Server {
         match self {
             Self::Llm(replica) => replica.into_keys(),
             Self::Plain(server) => server.into_keys(),
+            Self::Shared(server) => server.into_inner().into_keys(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod lives;
 mod luck;
 mod metrics;
 mod scheduler;
+mod sharing;
 mod swarm;
 mod theory;
 mod world;

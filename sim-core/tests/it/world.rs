@@ -8,8 +8,8 @@ use sim_core::delay::Delay;
 use sim_core::outcome::{Cause, RequestCounts, ServiceSummary};
 use sim_core::random::Seed;
 use sim_core::spec::{
-    ControlSpec, DataPathSpec, GatewaySpec, MetricsPath, NodeStages, PoolSpec, Routing, RunSpec,
-    ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
+    ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, NodeStages, PoolSpec,
+    Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, ArrivalSource, Outcome, Recorder};
 use std::collections::BTreeMap;
@@ -237,6 +237,7 @@ pub(crate) fn pool() -> PoolSpec {
             image_preloaded: false,
         },
         billing_minimum: Micros::ZERO,
+        division: DivisionSpec::default(),
     }
 }
 
@@ -388,7 +389,8 @@ fn check(outcome: &Outcome, horizon: Micros, prices: &[UsdPerHour]) {
     let billed: f64 = summary.cost.pools.iter().map(|pool| pool.node_hours).sum();
     assert!(alive <= billed + 1e-9, "what was alive was billed");
     let gpu = summary.gpu;
-    let parts = gpu.useful + gpu.idle_ready + gpu.loading + gpu.booting + gpu.unallocated;
+    let held = gpu.useful + gpu.idle_ready + gpu.loading;
+    let parts = held + gpu.booting + gpu.unallocated + gpu.stranded;
     assert_close(gpu.total, parts);
 }
 

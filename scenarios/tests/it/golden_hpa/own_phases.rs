@@ -12,8 +12,8 @@ use contract::{
 use sim_core::delay::Delay;
 use sim_core::random::Seed;
 use sim_core::spec::{
-    ControlSpec, DataPathSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages, PoolSpec,
-    Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
+    ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages,
+    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, Recorder};
 use std::sync::Arc;
@@ -230,6 +230,7 @@ fn pool(nodes: u32) -> PoolSpec {
             image_preloaded: true,
         },
         billing_minimum: Micros::ZERO,
+        division: DivisionSpec::default(),
     }
 }
 
