@@ -4,22 +4,34 @@
 //! both for a whole cluster and [`Unschedulable`] words why no node would do. The scheduler of the simulator
 //! and the simulations inside node autoscalers call the same functions.
 //!
-//! Semantics of kube-scheduler 1.36. Not modelled: preferred affinity, topology spread, image locality and
-//! the sampling of nodes in clusters of more than 100 nodes.
+//! [`Cluster`] does all of it for many nodes and pods, fast, with the rules about other pods (affinity,
+//! spreading, ports) and preemption.
+//!
+//! Semantics of kube-scheduler 1.36. Not modelled: soft topology spread (`ScheduleAnyway`, the system defaults),
+//! volumes, namespaces, the interleaving of zones in the list of nodes; pods that are nominated for a node take its
+//! resources and ports, but do not count for the affinity and spreading of others.
 
 mod best;
+mod cluster;
 mod filter;
 mod node;
 mod profile;
+mod queue;
+mod refusal;
+mod sampling;
 mod unschedulable;
 
 pub mod device;
 pub mod score;
 
 pub use best::best;
+pub use cluster::{Asking, Cluster, Preemption, Resident, Unhelpful};
 pub use filter::{Misfit, Shortage, fits, fits_fresh};
 pub use node::Candidate;
 pub use profile::{Allocation, Balance, Profile};
+pub use queue::Queue;
+pub use refusal::Refusal;
+pub use sampling::enough;
 pub use unschedulable::Unschedulable;
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ pub struct Profile {
     pub allocation: Allocation,
     /// How even its use of CPU and memory should be: `NodeResourcesBalancedAllocation`.
     pub balance: Balance,
+    /// Share of the nodes that must fit before a search in a large cluster stops; 0 adapts to the cluster's size
+    /// (kube-scheduler's default), 100 looks at every node.
+    pub percentage_of_nodes_to_score: u32,
 }
 
 /// The scoring strategy of `NodeResourcesFit`, over CPU and memory with equal weight.

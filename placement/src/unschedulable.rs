@@ -1,13 +1,13 @@
 //! Why a pod fits nowhere, in the words of kube-scheduler.
 
 use crate::device::{self, DeviceOrder};
-use crate::{Candidate, Misfit, Shortage, fits};
+use crate::{Candidate, Misfit, Refusal, Unhelpful, fits};
 use contract::{GpuSeen, PodSpec};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How many nodes turned a pod down, and for which reasons.
+/// How many nodes turned a pod down, for which reasons, and why preemption would not help.
 ///
 /// Displayed as the message of the pod's `PodScheduled` condition: `0/5 nodes are available: 3 Insufficient
 /// cpu, 2 node(s) were unschedulable.` A node that is short of several resources counts for each of them.
@@ -15,6 +15,7 @@ use std::fmt;
 pub struct Unschedulable {
     nodes: u32,
     reasons: BTreeMap<Cow<'static, str>, u32>,
+    preemption: Option<Box<Unhelpful>>,
 }
 
 impl Unschedulable {
@@ -22,10 +23,7 @@ impl Unschedulable {
     pub fn explain<'a>(spec: &PodSpec, candidates: impl Iterator<Item = Candidate<'a>>) -> Self {
         let mut found = Self::default();
         for node in candidates {
-            found.nodes += 1;
-            if let Err(misfit) = fits(spec, &node) {
-                found.count(misfit);
-            }
+            found.add_node(fits(spec, &node).map_err(Refusal::Node));
         }
         found
     }
@@ -37,11 +35,8 @@ impl Unschedulable {
     ) -> Self {
         let mut found = Self::default();
         for (node, gpus) in nodes {
-            found.nodes += 1;
             let misfit = fits(spec, &node).err();
-            if let Some(misfit) = misfit {
-                found.count(misfit);
-            }
+            found.add_node(misfit.map_or(Ok(()), |misfit| Err(Refusal::Node(misfit))));
             // What a device plugin counts is a resource among others: all that are short are named. A pod that is
             // short of whole GPUs is told so once.
             let asked = match misfit {
@@ -57,28 +52,24 @@ impl Unschedulable {
         found
     }
 
-    fn count(&mut self, misfit: Misfit) {
-        match misfit {
-            Misfit::Cordoned => self.add("node(s) were unschedulable"),
-            Misfit::Taint => self.add("node(s) had untolerated taint(s)"),
-            // A GPU model is asked for through the labels of the node.
-            Misfit::Selector | Misfit::GpuModel => {
-                self.add("node(s) didn't match Pod's node affinity/selector");
-            }
-            Misfit::Resources(shortage) => self.count_each(shortage),
+    /// Adds why preemption was of no use.
+    #[must_use]
+    pub fn with_preemption(self, unhelpful: Unhelpful) -> Self {
+        Self { preemption: Some(Box::new(unhelpful)), ..self }
+    }
+
+    /// Counts what a node said.
+    pub(crate) fn add_node(&mut self, answer: Result<(), Refusal>) {
+        self.nodes += 1;
+        for reason in answer.err().iter().flat_map(|refusal| refusal.reasons()) {
+            self.add(reason);
         }
     }
 
-    fn count_each(&mut self, shortage: Shortage) {
-        let short = [
-            (shortage.pods, "Too many pods"),
-            (shortage.cpu, "Insufficient cpu"),
-            (shortage.memory, "Insufficient memory"),
-            (shortage.gpus, "Insufficient nvidia.com/gpu"),
-        ];
-        for (_, reason) in short.into_iter().filter(|(is_short, _)| *is_short) {
-            self.add(reason);
-        }
+    /// Counts a node for a reason that is no filter's.
+    pub(crate) fn add_node_for(&mut self, reason: &'static str) {
+        self.nodes += 1;
+        self.add(reason);
     }
 
     fn add(&mut self, reason: impl Into<Cow<'static, str>>) {
@@ -95,7 +86,12 @@ impl fmt::Display for Unschedulable {
         let mut phrases: Vec<_> =
             self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         phrases.sort();
-        write!(f, "0/{} nodes are available: {}.", self.nodes, phrases.join(", "))
+        write!(f, "0/{} nodes are available: {}.", self.nodes, phrases.join(", "))?;
+        match &self.preemption {
+            // Since 1.34, where `DynamicResources` looks for claims to release before pods are evicted.
+            Some(unhelpful) => write!(f, " no new claims to deallocate, preemption: {unhelpful}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -177,6 +173,21 @@ mod tests {
         let whole = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.";
         assert_eq!(explain(&pod("1", "1GiB", 2), Candidate::fresh(&shape)), whole);
         assert_eq!(explain(&pod("1", "1GiB", 1), Candidate::fresh(&divided)), whole);
+    }
+
+    #[test]
+    fn a_message_ends_with_why_preemption_would_not_help() {
+        let small = cpu_node();
+        let found =
+            Unschedulable::explain(&pod("9", "1GiB", 0), [Candidate::fresh(&small)].into_iter());
+        let mut nowhere = Unschedulable::default();
+        nowhere.add_node_for("Preemption is not helpful for scheduling");
+        let found = found.with_preemption(Unhelpful::Nowhere(nowhere));
+        assert_eq!(
+            found.to_string(),
+            "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: \
+             0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        );
     }
 
     #[test]

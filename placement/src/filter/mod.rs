@@ -2,8 +2,8 @@
 
 mod cordon;
 mod gpu_model;
-mod node_selector;
-mod resources;
+pub(crate) mod node_affinity;
+pub(crate) mod resources;
 pub(crate) mod taints;
 
 pub use resources::Shortage;
@@ -26,16 +26,26 @@ pub enum Misfit {
     Resources(Shortage),
 }
 
-/// Whether a pod may run on a node, or the first reason why not.
+/// Whether a pod may run on a node, or the first reason why not. Rules about the other pods of a cluster are
+/// [`Cluster`](crate::Cluster)'s business.
 ///
 /// # Errors
 /// The filter that said no.
 pub fn fits(spec: &PodSpec, node: &Candidate<'_>) -> Result<(), Misfit> {
     cordon::check(node)?;
-    taints::check(&spec.tolerations, &node.shape.taints)?;
-    node_selector::check(&spec.node_selector, &node.shape.labels)?;
-    gpu_model::check(spec, node.shape)?;
+    of_shape(spec, node.shape, None)?;
     resources::check(&spec.requests, node)
+}
+
+/// The filters that only look at what all nodes of a shape (in a zone) have in common.
+pub(crate) fn of_shape(
+    spec: &PodSpec,
+    shape: &NodeShape,
+    zone: Option<&str>,
+) -> Result<(), Misfit> {
+    taints::check(&spec.tolerations, &shape.taints)?;
+    node_affinity::check(spec, shape, zone)?;
+    gpu_model::check(spec, shape)
 }
 
 /// Whether a pod may run on an empty node of this shape.

@@ -21,7 +21,7 @@ pub struct Shortage {
     pub gpus: bool,
 }
 
-pub(super) fn check(requests: &Resources, node: &Candidate<'_>) -> Result<(), Misfit> {
+pub(crate) fn check(requests: &Resources, node: &Candidate<'_>) -> Result<(), Misfit> {
     let free = node.free();
     let shortage = Shortage {
         pods: node.pods >= node.shape.pod_limit,

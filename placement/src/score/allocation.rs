@@ -29,13 +29,18 @@ pub fn requested_to_capacity_ratio(loads: impl Iterator<Item = Load>, shape: &[S
     let mut weights = 0;
     for load in loads {
         let percent = (load.with_pod() * 100 / load.allocatable).min(100);
-        let score = piecewise(shape, i64::try_from(percent).unwrap_or(100), STRETCH);
+        let score = piecewise_score(shape, i64::try_from(percent).unwrap_or(100));
         if score > 0 {
-            sum += score.unsigned_abs() * load.weight;
+            sum += u64::from(score) * load.weight;
             weights += load.weight;
         }
     }
     if weights == 0 { 0 } else { (2 * sum + weights) / (2 * weights) }
+}
+
+/// What a curve says of a resource that is used so far, in percent.
+pub(crate) fn piecewise_score(shape: &[ShapePoint], percent: i64) -> u32 {
+    u32::try_from(piecewise(shape, percent, STRETCH)).unwrap_or(0)
 }
 
 fn weighted_mean(loads: impl Iterator<Item = Load>, score: impl Fn(&Load) -> u64) -> u64 {

@@ -46,7 +46,7 @@ fn share(amount: u64, of: u64) -> f64 {
 }
 
 /// The request that `NodeResourcesFit` scores with: what is left out counts as a small default.
-pub(super) fn for_scoring(requests: Resources) -> Resources {
+pub(crate) fn for_scoring(requests: Resources) -> Resources {
     let cpu = if requests.cpu.0 == 0 { DEFAULT_CPU } else { requests.cpu };
     let memory = if requests.memory.0 == 0 { DEFAULT_MEMORY } else { requests.memory };
     Resources { cpu, memory, gpus: requests.gpus }

@@ -4,12 +4,16 @@
 mod allocation;
 mod balance;
 mod load;
+pub(crate) mod preferences;
 mod preferred_taints;
 mod shape;
 
+pub(crate) use allocation::piecewise_score;
 pub use allocation::{least_allocated, most_allocated, requested_to_capacity_ratio};
 pub use balance::{balance_change, evenness};
+pub(crate) use balance::{change, evenness_of_two};
 pub use load::Load;
+pub(crate) use load::for_scoring;
 pub use preferred_taints::{intolerable, normalised};
 pub use shape::{ShapePoint, piecewise};
 

@@ -1,6 +1,7 @@
 //! kube-scheduler's scores, which the scheduler and the node autoscalers share.
 
-use crate::case::{Check, inputs};
+use crate::case::{Check, inputs, seconds};
+use placement::Queue;
 use placement::score::{
     Load, ShapePoint, balance_change, evenness, least_allocated, most_allocated, piecewise,
     requested_to_capacity_ratio,
@@ -13,6 +14,8 @@ pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("balanced_allocation", balanced_allocation),
     ("broken_linear", broken_linear),
     ("node_resources_score", node_resources_score),
+    ("pod_backoff", pod_backoff),
+    ("unschedulable_flush", unschedulable_flush),
 ];
 
 type Amounts = BTreeMap<String, u64>;
@@ -113,4 +116,39 @@ fn balanced_allocation(case: Value) -> Result<Value, String> {
         }
     };
     Ok(json!({ "scores": case.nodes.iter().map(score).collect::<Vec<_>>() }))
+}
+
+fn pod_backoff(case: Value) -> Result<Value, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inputs {
+        attempts: u32,
+        initial_s: f64,
+        max_s: f64,
+    }
+    let case: Inputs = inputs(case)?;
+    let queue = Queue {
+        backoff_initial: seconds::length(case.initial_s),
+        backoff_max: seconds::length(case.max_s),
+        ..Queue::default()
+    };
+    Ok(json!({ "backoff_s": queue.backoff(case.attempts).as_secs_f64() }))
+}
+
+fn unschedulable_flush(case: Value) -> Result<Value, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inputs {
+        in_unschedulable_s: f64,
+        limit_s: f64,
+        check_interval_s: f64,
+    }
+    let case: Inputs = inputs(case)?;
+    let queue = Queue {
+        unschedulable_flush: seconds::length(case.limit_s),
+        flush_interval: seconds::length(case.check_interval_s),
+        ..Queue::default()
+    };
+    let now = seconds::instant(case.in_unschedulable_s);
+    Ok(json!({ "flushed": queue.is_flushed(contract::Instant::ZERO, now) }))
 }

@@ -1,0 +1,228 @@
+//! The search for the best node, and the explanation when there is none.
+
+use super::bounds::STRETCH;
+use super::kind::Kind;
+use super::row::{Row, Scorer};
+use super::rules::Rules;
+use super::{Asking, Bounds, Cluster};
+use crate::filter::{node_affinity, of_shape};
+use crate::sampling::enough;
+use crate::score::preferences::{
+    IMAGE_WEIGHT, NODE_AFFINITY_WEIGHT, POD_AFFINITY_WEIGHT, between, of_images, of_most,
+};
+use crate::score::{TAINT_WEIGHT, intolerable, normalised};
+use crate::{Profile, Unschedulable};
+use contract::{NodeId, PodSpec};
+
+/// A node that fits, and how good it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    place: usize,
+    score: u64,
+}
+
+/// What a pod thinks of a kind of node.
+#[derive(Clone, Copy, Debug)]
+struct View {
+    suits: bool,
+    /// Soft taints that it does not tolerate.
+    intolerable: u64,
+    /// Weight of its node preferences.
+    preferred: i64,
+}
+
+impl View {
+    fn of(spec: &PodSpec, kind: &Kind) -> Self {
+        let zone = kind.zone.as_deref();
+        let label = |key: &str| node_affinity::label(&kind.shape, zone, key);
+        let preferences = spec.constraints.iter().flat_map(|own| &own.preferred_nodes);
+        let liked = preferences.filter(|preference| preference.term.matches(label));
+        Self {
+            suits: of_shape(spec, &kind.shape, zone).is_ok(),
+            intolerable: intolerable(spec, &kind.shape.taints),
+            preferred: liked.map(|preference| i64::from(preference.weight)).sum(),
+        }
+    }
+}
+
+/// One search.
+struct Search<'a> {
+    pod: Asking<'a>,
+    views: Vec<View>,
+    rules: Rules<'a>,
+    /// A packed row alone says whether the pod fits.
+    is_plain: bool,
+    cpu: f64,
+    memory: f64,
+}
+
+impl Cluster {
+    /// The best node for a pod: the one for which it is nominated if it fits there, otherwise the one with the highest
+    /// score of those that fit. Once enough have been found (see [`Profile::percentage_of_nodes_to_score`]) a search
+    /// ends, and the next goes on from there.
+    ///
+    /// `tie` is told how many nodes are best and says which of them to take, in the order in which they were found:
+    /// kube-scheduler draws one at random.
+    pub fn find(
+        &mut self,
+        pod: &Asking<'_>,
+        profile: &Profile,
+        tie: impl FnOnce(usize) -> usize,
+    ) -> Option<NodeId> {
+        self.group_of(pod.spec.constraints.as_ref());
+        if let Some(node) = self.fitting_nomination(pod) {
+            return Some(node);
+        }
+        let mut found = std::mem::take(&mut self.found);
+        let mut bounds = std::mem::take(&mut self.bounds);
+        found.clear();
+        let search = Search::new(self, *pod);
+        let examined = search.collect(self, profile, &mut bounds, &mut found);
+        search.add_relative_scores(self, &mut found);
+        let best = best_of(&found, tie).map(|place| self.nodes[place].id);
+        self.start = (self.start + examined) % self.nodes.len().max(1);
+        self.found = found;
+        self.bounds = bounds;
+        best
+    }
+
+    fn fitting_nomination(&self, pod: &Asking<'_>) -> Option<NodeId> {
+        let node = self.nominated(pod.id?)?;
+        let rules = Rules::of(self, pod.spec);
+        self.check(pod, &rules, self.at(node)).is_ok().then_some(node)
+    }
+
+    /// Whether a node would take a pod.
+    pub fn fits(&mut self, pod: &Asking<'_>, node: NodeId) -> bool {
+        self.group_of(pod.spec.constraints.as_ref());
+        self.check(pod, &Rules::of(self, pod.spec), self.at(node)).is_ok()
+    }
+
+    /// Why nodes turn a pod down.
+    pub fn explain(&mut self, pod: &Asking<'_>) -> Unschedulable {
+        self.group_of(pod.spec.constraints.as_ref());
+        let rules = Rules::of(self, pod.spec);
+        let mut found = Unschedulable::default();
+        for place in 0..self.nodes.len() {
+            found.add_node(self.check(pod, &rules, place));
+        }
+        found
+    }
+}
+
+impl<'a> Search<'a> {
+    fn new(cluster: &'a Cluster, pod: Asking<'a>) -> Self {
+        let rules = Rules::of(cluster, pod.spec);
+        let wants_ports =
+            pod.spec.constraints.as_ref().is_some_and(|own| !own.host_ports.is_empty());
+        Self {
+            views: cluster.kinds.iter().map(|kind| View::of(pod.spec, kind)).collect(),
+            is_plain: rules.refuse_nothing() && !wants_ports && pod.spec.requests.gpus == 0,
+            cpu: super::row::float(pod.spec.requests.cpu.0),
+            memory: super::row::float(pod.spec.requests.memory.0),
+            rules,
+            pod,
+        }
+    }
+
+    /// Finds nodes that fit, with the score of their resources, until there are enough; how many were looked at.
+    fn collect(
+        &self,
+        cluster: &Cluster,
+        profile: &Profile,
+        bounds: &mut Bounds,
+        found: &mut Vec<Found>,
+    ) -> usize {
+        let scorer = Scorer::new(self.pod.spec, profile);
+        let rows = &cluster.rows;
+        let wanted = enough(rows.len(), profile.percentage_of_nodes_to_score);
+        let start = cluster.start.min(rows.len());
+        let mut examined = 0;
+        for (mut place, end) in [(start, rows.len()), (0, start)] {
+            while place < end {
+                let stretch = place / STRETCH;
+                let next = end.min((stretch + 1) * STRETCH);
+                let before = found.len();
+                if bounds.admit(stretch, self.cpu, self.memory) {
+                    for (place, row) in rows[..next].iter().enumerate().skip(place) {
+                        if found.len() == wanted {
+                            return examined;
+                        }
+                        examined += 1;
+                        if self.fits(cluster, row, place) {
+                            found.push(Found { place, score: scorer.score(row) });
+                        }
+                    }
+                    if found.len() == before {
+                        bounds.tighten(stretch, rows);
+                    }
+                } else if found.len() == wanted {
+                    return examined;
+                } else {
+                    examined += next - place;
+                }
+                place = next;
+            }
+        }
+        examined
+    }
+
+    fn fits(&self, cluster: &Cluster, row: &Row, place: usize) -> bool {
+        row.admits(self.cpu, self.memory)
+            && self.views[row.kind as usize].suits
+            && (self.is_plain && !row.nominated || self.fits_among_others(cluster, place))
+    }
+
+    fn fits_among_others(&self, cluster: &Cluster, place: usize) -> bool {
+        cluster.check_among_others(&self.pod, &self.rules, place).is_ok()
+    }
+
+    /// Adds the scores that are relative to the other nodes that fit, or rare.
+    fn add_relative_scores(&self, cluster: &Cluster, found: &mut [Found]) {
+        let view = |found: &Found| &self.views[cluster.nodes[found.place].kind];
+        if self.views.iter().any(|view| view.intolerable > 0) {
+            let most = found.iter().map(|found| view(found).intolerable).max().unwrap_or(0);
+            for found in &mut *found {
+                found.score += TAINT_WEIGHT * normalised(view(found).intolerable, most);
+            }
+        }
+        if self.views.iter().any(|view| view.preferred != 0) {
+            let most = found.iter().map(|found| view(found).preferred).max().unwrap_or(0);
+            for found in &mut *found {
+                found.score += NODE_AFFINITY_WEIGHT * of_most(view(found).preferred, most);
+            }
+        }
+        if self.rules.attract() {
+            self.add_attraction(cluster, found);
+        }
+        let images = self.pod.spec.constraints.as_ref().map_or(&[][..], |own| &own.images);
+        if !images.is_empty() {
+            for found in found {
+                let bytes = cluster.image_bytes(images, found.place);
+                found.score += IMAGE_WEIGHT * of_images(bytes, images.len());
+            }
+        }
+    }
+
+    fn add_attraction(&self, cluster: &Cluster, found: &mut [Found]) {
+        let pull = |found: &Found| {
+            let node = &cluster.nodes[found.place];
+            self.rules.attraction(node.kind, node.id)
+        };
+        let pulls: Vec<_> = found.iter().map(pull).collect();
+        let least = pulls.iter().copied().min().unwrap_or(0);
+        let most = pulls.iter().copied().max().unwrap_or(0);
+        for (found, pull) in found.iter_mut().zip(pulls) {
+            found.score += POD_AFFINITY_WEIGHT * between(pull, least, most);
+        }
+    }
+}
+
+fn best_of(found: &[Found], tie: impl FnOnce(usize) -> usize) -> Option<usize> {
+    let top = found.iter().map(|found| found.score).max()?;
+    let mut best = found.iter().filter(|found| found.score == top);
+    let count = best.clone().count();
+    let chosen = tie(count);
+    assert!(chosen < count, "a tie is broken by one of the best");
+    best.nth(chosen).map(|found| found.place)
+}
