@@ -9,18 +9,19 @@ pub(super) const STRETCH: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bounds(Vec<Bound>);
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Bound {
     cpu: f64,
     memory: f64,
-    pods: u32,
 }
+
+/// Of no rows.
+const NOTHING: Bound = Bound { cpu: -1.0, memory: -1.0 };
 
 impl Bound {
     fn raise(&mut self, row: &Row) {
         self.cpu = self.cpu.max(row.free_cpu);
         self.memory = self.memory.max(row.free_memory);
-        self.pods = self.pods.max(row.free_pods);
     }
 }
 
@@ -28,7 +29,7 @@ impl Bounds {
     /// Whether some row of a stretch may have so much free.
     pub(super) fn admit(&self, stretch: usize, cpu: f64, memory: f64) -> bool {
         let bound = &self.0[stretch];
-        bound.pods > 0 && cpu <= bound.cpu && memory <= bound.memory
+        cpu <= bound.cpu && memory <= bound.memory
     }
 
     /// A row changed.
@@ -39,14 +40,14 @@ impl Bounds {
     /// Makes the bound of a stretch exact.
     pub(super) fn tighten(&mut self, stretch: usize, rows: &[Row]) {
         let end = rows.len().min((stretch + 1) * STRETCH);
-        let mut bound = Bound::default();
+        let mut bound = NOTHING;
         rows[stretch * STRETCH..end].iter().for_each(|row| bound.raise(row));
         self.0[stretch] = bound;
     }
 
     /// Rows moved to other places.
     pub(super) fn rebuild(&mut self, rows: &[Row]) {
-        self.0 = vec![Bound::default(); rows.len().div_ceil(STRETCH)];
+        self.0 = vec![NOTHING; rows.len().div_ceil(STRETCH)];
         (0..self.0.len()).for_each(|stretch| self.tighten(stretch, rows));
     }
 }

@@ -5,6 +5,7 @@
 //! for all of them, and because rules about other pods read counts by domain that are kept while pods come and go.
 
 mod bounds;
+mod ceiling;
 mod counts;
 mod kind;
 mod preempt;
@@ -414,7 +415,7 @@ impl Cluster {
         for promised in self.promised(pod, place) {
             node.add(&promised.spec);
         }
-        if pod.spec.requests.gpus > 0 && !self.nodes[place].accelerator_ready {
+        if pod.spec.needs_gpus() && !self.nodes[place].accelerator_ready {
             let shortage = Shortage { gpus: true, ..Shortage::default() };
             return Err(Misfit::Resources(shortage).into());
         }

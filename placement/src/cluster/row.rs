@@ -1,4 +1,4 @@
-//! What the search reads of a node, in one cache line, and its score in few instructions.
+//! What the search reads of a node, packed, and its score in few instructions.
 //!
 //! Amounts are whole numbers in floats: below 2^53 they are exact, and the whole part of a correctly rounded quotient
 //! of two of them is the whole part of the true one. A property test holds the scores against [`crate::score`].
@@ -10,18 +10,20 @@ use contract::{PodSpec, Resources};
 /// A node, packed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
+    /// Below zero on a node that takes no pods at all: cordoned, or at its limit.
     pub(super) free_cpu: f64,
     pub(super) free_memory: f64,
     used_cpu: f64,
     used_memory: f64,
     cpu: f64,
     memory: f64,
-    pub(super) free_pods: u32,
-    pub(super) kind: u32,
+    /// Free share of the CPU plus that of the memory; not a number without one of them.
+    pub(super) free_shares: f64,
+    /// How much more of the CPU than of the memory is in use, in shares; likewise.
+    pub(super) tilt: f64,
     /// Evenness of CPU and memory as they are used, 0 to 100.
-    evenness: u32,
-    /// New pods are kept off.
-    pub(super) cordoned: bool,
+    pub(super) evenness: u32,
+    pub(super) kind: u32,
     /// Only the filters themselves know whether a pod fits: something is promised to others here.
     pub(super) nominated: bool,
 }
@@ -36,24 +38,26 @@ impl Row {
         let (free, all) = (node.free(), &node.shape.allocatable);
         let (cpu, memory) = (float(all.cpu.0), float(all.memory.0));
         let (used_cpu, used_memory) = (float(node.used.cpu.0), float(node.used.memory.0));
+        let (cpu_share, memory_share) = (used_cpu / cpu, used_memory / memory);
+        let takes_pods = !node.cordoned && node.pods < node.shape.pod_limit;
         Self {
-            free_cpu: float(free.cpu.0),
+            free_cpu: if takes_pods { float(free.cpu.0) } else { -1.0 },
             free_memory: float(free.memory.0),
             used_cpu,
             used_memory,
             cpu,
             memory,
-            free_pods: node.shape.pod_limit.saturating_sub(node.pods),
-            kind,
+            free_shares: 2.0 - cpu_share - memory_share,
+            tilt: cpu_share - memory_share,
             evenness: evenness(used_cpu, cpu, used_memory, memory),
-            cordoned: node.cordoned,
+            kind,
             nominated,
         }
     }
 
     /// Whether the node takes pods and has so much free.
     pub(super) fn admits(&self, cpu: f64, memory: f64) -> bool {
-        !self.cordoned && self.free_pods > 0 && cpu <= self.free_cpu && memory <= self.free_memory
+        cpu <= self.free_cpu && memory <= self.free_memory
     }
 }
 

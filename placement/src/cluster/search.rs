@@ -1,8 +1,9 @@
 //! The search for the best node, and the explanation when there is none.
 
 use super::bounds::STRETCH;
+use super::ceiling::{Ceiling, Share};
 use super::kind::Kind;
-use super::row::{Row, Scorer};
+use super::row::{Row, Scorer, float};
 use super::rules::Rules;
 use super::{Asking, Bounds, Cluster};
 use crate::filter::{node_affinity, of_shape};
@@ -25,6 +26,7 @@ pub(super) struct Found {
 #[derive(Clone, Copy, Debug)]
 struct View {
     suits: bool,
+    ceiling: Share,
     /// Soft taints that it does not tolerate.
     intolerable: u64,
     /// Weight of its node preferences.
@@ -32,13 +34,14 @@ struct View {
 }
 
 impl View {
-    fn of(spec: &PodSpec, kind: &Kind) -> Self {
+    fn of(spec: &PodSpec, profile: &Profile, kind: &Kind) -> Self {
         let zone = kind.zone.as_deref();
         let label = |key: &str| node_affinity::label(&kind.shape, zone, key);
         let preferences = spec.constraints.iter().flat_map(|own| &own.preferred_nodes);
         let liked = preferences.filter(|preference| preference.term.matches(label));
         Self {
             suits: of_shape(spec, &kind.shape, zone).is_ok(),
+            ceiling: Ceiling::new(profile).share(spec, profile, kind),
             intolerable: intolerable(spec, &kind.shape.taints),
             preferred: liked.map(|preference| i64::from(preference.weight)).sum(),
         }
@@ -48,12 +51,25 @@ impl View {
 /// One search.
 struct Search<'a> {
     pod: Asking<'a>,
+    profile: &'a Profile,
     views: Vec<View>,
     rules: Rules<'a>,
-    /// A packed row alone says whether the pod fits.
+    /// A packed row and its kind alone say whether the pod fits.
     is_plain: bool,
+    /// Resources alone do not say which node is the best.
+    has_relative_scores: bool,
     cpu: f64,
     memory: f64,
+}
+
+/// What a search has come to.
+struct Finds<'a> {
+    /// Nodes that fit.
+    count: usize,
+    /// Those of them that may be the best.
+    list: &'a mut Vec<Found>,
+    /// The best score so far, if scores are final; less than any otherwise.
+    best: f64,
 }
 
 impl Cluster {
@@ -76,8 +92,8 @@ impl Cluster {
         let mut found = std::mem::take(&mut self.found);
         let mut bounds = std::mem::take(&mut self.bounds);
         found.clear();
-        let search = Search::new(self, *pod);
-        let examined = search.collect(self, profile, &mut bounds, &mut found);
+        let search = Search::new(self, *pod, profile);
+        let examined = search.collect(self, &mut bounds, &mut found);
         search.add_relative_scores(self, &mut found);
         let best = best_of(&found, tie).map(|place| self.nodes[place].id);
         self.start = (self.start + examined) % self.nodes.len().max(1);
@@ -111,60 +127,79 @@ impl Cluster {
 }
 
 impl<'a> Search<'a> {
-    fn new(cluster: &'a Cluster, pod: Asking<'a>) -> Self {
+    fn new(cluster: &'a Cluster, pod: Asking<'a>, profile: &'a Profile) -> Self {
         let rules = Rules::of(cluster, pod.spec);
         let wants_ports =
             pod.spec.constraints.as_ref().is_some_and(|own| !own.host_ports.is_empty());
+        let view = |kind| View::of(pod.spec, profile, kind);
+        let views: Vec<_> = cluster.kinds.iter().map(view).collect();
+        let differs = |view: &View| view.intolerable > 0 || view.preferred != 0;
+        let has_images = pod.spec.constraints.as_ref().is_some_and(|own| !own.images.is_empty());
         Self {
-            views: cluster.kinds.iter().map(|kind| View::of(pod.spec, kind)).collect(),
-            is_plain: rules.refuse_nothing() && !wants_ports && pod.spec.requests.gpus == 0,
-            cpu: super::row::float(pod.spec.requests.cpu.0),
-            memory: super::row::float(pod.spec.requests.memory.0),
+            has_relative_scores: has_images || rules.attract() || views.iter().any(differs),
+            views,
+            is_plain: rules.refuse_nothing() && !wants_ports && !pod.spec.needs_gpus(),
+            cpu: float(pod.spec.requests.cpu.0),
+            memory: float(pod.spec.requests.memory.0),
             rules,
             pod,
+            profile,
         }
     }
 
     /// Finds nodes that fit, with the score of their resources, until there are enough; how many were looked at.
-    fn collect(
-        &self,
-        cluster: &Cluster,
-        profile: &Profile,
-        bounds: &mut Bounds,
-        found: &mut Vec<Found>,
-    ) -> usize {
-        let scorer = Scorer::new(self.pod.spec, profile);
+    fn collect(&self, cluster: &Cluster, bounds: &mut Bounds, list: &mut Vec<Found>) -> usize {
         let rows = &cluster.rows;
-        let wanted = enough(rows.len(), profile.percentage_of_nodes_to_score);
+        let wanted = enough(rows.len(), self.profile.percentage_of_nodes_to_score);
         let start = cluster.start.min(rows.len());
+        let (scorer, ceiling) =
+            (Scorer::new(self.pod.spec, self.profile), Ceiling::new(self.profile));
+        let mut finds = Finds { count: 0, list, best: f64::NEG_INFINITY };
         let mut examined = 0;
         for (mut place, end) in [(start, rows.len()), (0, start)] {
-            while place < end {
+            while place < end && finds.count < wanted {
                 let stretch = place / STRETCH;
                 let next = end.min((stretch + 1) * STRETCH);
-                let before = found.len();
-                if bounds.admit(stretch, self.cpu, self.memory) {
-                    for (place, row) in rows[..next].iter().enumerate().skip(place) {
-                        if found.len() == wanted {
-                            return examined;
-                        }
-                        examined += 1;
-                        if self.fits(cluster, row, place) {
-                            found.push(Found { place, score: scorer.score(row) });
-                        }
-                    }
-                    if found.len() == before {
-                        bounds.tighten(stretch, rows);
-                    }
-                } else if found.len() == wanted {
-                    return examined;
-                } else {
+                if !bounds.admit(stretch, self.cpu, self.memory) {
                     examined += next - place;
+                    place = next;
+                    continue;
                 }
-                place = next;
+                let before = finds.count;
+                while place < next && finds.count < wanted {
+                    if self.fits(cluster, &rows[place], place) {
+                        self.add(&mut finds, &rows[place], place, &scorer, ceiling);
+                    }
+                    (place, examined) = (place + 1, examined + 1);
+                }
+                if finds.count == before {
+                    bounds.tighten(stretch, rows);
+                }
             }
         }
         examined
+    }
+
+    /// A node fits: it is kept if it may be the best.
+    fn add(
+        &self,
+        finds: &mut Finds<'_>,
+        row: &Row,
+        place: usize,
+        scorer: &Scorer,
+        ceiling: Ceiling,
+    ) {
+        finds.count += 1;
+        if ceiling.is_below(finds.best, row, self.views[row.kind as usize].ceiling) {
+            return;
+        }
+        let score = scorer.score(row);
+        if float(score) >= finds.best {
+            finds.list.push(Found { place, score });
+            if !self.has_relative_scores {
+                finds.best = float(score);
+            }
+        }
     }
 
     fn fits(&self, cluster: &Cluster, row: &Row, place: usize) -> bool {
@@ -179,6 +214,9 @@ impl<'a> Search<'a> {
 
     /// Adds the scores that are relative to the other nodes that fit, or rare.
     fn add_relative_scores(&self, cluster: &Cluster, found: &mut [Found]) {
+        if !self.has_relative_scores {
+            return;
+        }
         let view = |found: &Found| &self.views[cluster.nodes[found.place].kind];
         if self.views.iter().any(|view| view.intolerable > 0) {
             let most = found.iter().map(|found| view(found).intolerable).max().unwrap_or(0);

@@ -47,10 +47,10 @@ fn shapes() -> Vec<Arc<NodeShape>> {
         let label = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
         Arc::new(NodeShape {
             allocatable: Resources { cpu: MilliCpu(cpu), memory: Bytes(gib << 30), gpus },
-            gpu: None,
             labels: labels.iter().map(label).collect(),
             taints: if soft { vec![taint] } else { Vec::new() },
             pod_limit: 6,
+            ..NodeShape::default()
         })
     };
     vec![
