@@ -24,47 +24,59 @@
 //! kubernetes/autoscaler `cluster-autoscaler` 1.37: `core/static_autoscaler.go`, `core/scaleup`,
 //! `core/scaledown`, `estimator`, `expander`, `utils/backoff`; flags and defaults from `config/flags`.
 
-pub mod backoff;
+pub mod cluster_state;
 pub mod estimator;
 pub mod expander;
+pub mod quota;
+pub mod scale_down;
+pub mod scale_up;
+pub mod snapshot;
+
+mod growth;
 mod pending;
-mod scale_down;
-mod scale_up;
 mod settings;
-mod snapshot;
-pub mod utilization;
+mod total_range;
 
 pub use pending::PodGroup;
-pub use scale_down::unneeded_limit;
 pub use settings::Settings;
+pub use total_range::TotalRange;
 
-use backoff::{Backoff, BackoffRules};
+use cluster_state::{ClusterState, Registry, long_unregistered};
 use contract::{
     Action, Cadence, Instant, Micros, NodeId, NodeSeen, NodeStage, Observation, Plan, Policy,
-    PoolId, Reason, StateError, Subject,
+    PoolId, Reason, ServiceId, StateError, Subject,
 };
+use growth::Growth;
 use pending::Pending;
+use placement::Candidate;
+use scale_down::{Going, ScaleDown};
 use serde::{Deserialize, Serialize};
-use snapshot::Snapshot;
+use snapshot::{SimNode, Snapshot};
 use std::collections::BTreeMap;
 
 /// What the autoscaler remembers between two loops.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Memory {
-    /// Pools that are left alone, or were.
-    backoffs: BTreeMap<PoolId, Backoff>,
-    /// Failed launches by pool that have been dealt with.
-    failures: BTreeMap<PoolId, u32>,
+    /// Loops so far.
+    turns: u64,
+    /// When the last loop was.
+    last_loop: Option<Instant>,
+    /// The shortest time between two loops so far.
+    shortest_interval: Option<Micros>,
+    /// What is known of pools.
+    registry: Registry,
     /// Nodes that nobody needs, and since when.
     unneeded: BTreeMap<NodeId, Instant>,
     /// Nodes whose pods fit nowhere else, and until when that is believed.
     unremovable: BTreeMap<NodeId, Instant>,
+    /// Nodes that were told to go and are still there.
+    going: BTreeMap<NodeId, Going>,
+    /// Pods that were evicted and are not made anew yet.
+    evicted: BTreeMap<ServiceId, u32>,
     /// When nodes were last asked for.
-    added_at: Option<Instant>,
+    added_at: BTreeMap<PoolId, Instant>,
     /// When nodes were last removed.
-    removed_at: Option<Instant>,
-    /// When a launch last failed.
-    failed_at: Option<Instant>,
+    removed_at: BTreeMap<PoolId, Instant>,
 }
 
 /// The policy.
@@ -79,49 +91,96 @@ impl ClusterAutoscaler {
         Self { settings, memory: Memory::default() }
     }
 
-    /// Backs off pools whose launches failed since the last loop.
-    fn note_failures(&mut self, seen: &Observation<'_>) {
-        for pool in seen.pools {
-            let Some(failure) = pool.failure else { continue };
-            let known = self.memory.failures.insert(pool.id, failure.count);
-            if known != Some(failure.count) {
-                self.back_off(pool.id, seen.now);
-            }
+    fn count_loop(&mut self, now: Instant) {
+        self.memory.turns += 1;
+        if let Some(last) = self.memory.last_loop.replace(now) {
+            let interval = now.since(last);
+            let shortest = self.memory.shortest_interval.get_or_insert(interval);
+            *shortest = interval.min(*shortest);
         }
     }
 
-    fn back_off(&mut self, pool: PoolId, now: Instant) {
-        let rules = BackoffRules::from(&self.settings);
-        let previous = self.memory.backoffs.get(&pool).copied();
-        self.memory.backoffs.insert(pool, Backoff::after_failure(previous, now, rules));
-        self.memory.failed_at = Some(now);
+    /// Gives up nodes that are late: instances that never registered, and requests that never became instances.
+    /// True if there were any of the latter: then sizes have to settle first.
+    fn give_up_late_nodes(
+        &self,
+        seen: &Observation<'_>,
+        late: &[(PoolId, u32)],
+        plan: &mut Plan,
+    ) -> bool {
+        let mut spare: Vec<_> = seen.pools.iter().map(|pool| self.spare(pool)).collect();
+        for node in long_unregistered(seen, &self.settings) {
+            let spare = &mut spare[node.pool.index()];
+            if *spare > 0 {
+                *spare -= 1;
+                let waited = seen.now.since(node.created).as_secs_f64();
+                let reason = Reason::new("did not register in time").with("waited-s", waited);
+                plan.act(Action::Delete { node: node.id }, reason);
+            }
+        }
+        let stuck = self.memory.registry.too_small_for_long(seen.now, &self.settings);
+        let mut settled = true;
+        for (lacking, words, settles) in [
+            (late, "scale-up timed out", true),
+            (&stuck, "pool too small for the provision time", false),
+        ] {
+            for &(pool, missing) in lacking {
+                let lacks = |node: &&NodeSeen| node.pool == pool && node.stage == NodeStage::Requested;
+                let most = missing.min(spare[pool.index()]) as usize;
+                for node in seen.nodes.iter().filter(lacks).take(most) {
+                    spare[pool.index()] -= 1;
+                    settled &= settles;
+                    let waited = seen.now.since(node.created).as_secs_f64();
+                    let reason = Reason::new(words).with("waited-s", waited);
+                    plan.act(Action::Delete { node: node.id }, reason);
+                }
+            }
+        }
+        !settled
     }
 
-    /// Gives up nodes that have not registered in time, as far as the pool's minimum allows.
-    fn give_up_late_nodes(&mut self, seen: &Observation<'_>, plan: &mut Plan) {
-        let mut sizes: Vec<_> = seen.pools.iter().map(|pool| pool.target).collect();
-        let is_late = |node: &&NodeSeen| {
-            node.stage <= NodeStage::Registering
-                && seen.now.since(node.created) > self.settings.max_node_provision_time
-        };
-        let late: Vec<_> = seen.nodes.iter().filter(is_late).collect();
-        for node in late {
-            let size = &mut sizes[node.pool.index()];
-            if *size <= seen.pools[node.pool.index()].min {
-                continue;
+    /// How many nodes a pool may lose.
+    fn spare(&self, pool: &contract::PoolSeen) -> u32 {
+        let min = if self.settings.force_delete_unregistered_nodes { 0 } else { pool.min };
+        pool.target.saturating_sub(min)
+    }
+
+    /// Nodes that are ready, others as ghosts, and empty nodes in place of those that will be there soon.
+    fn snapshot<'a>(&self, seen: &Observation<'a>, state: &ClusterState) -> Snapshot<'a> {
+        let real = seen.nodes.iter().filter(|node| node.stage >= NodeStage::AcceleratorStarting);
+        let real = real.map(|node| {
+            let shape = &*seen.pools[node.pool.index()].shape;
+            let pods = u32::try_from(node.pods.len()).unwrap_or(u32::MAX);
+            let going = self.memory.going.contains_key(&node.id);
+            SimNode {
+                id: Some(node.id),
+                pool: node.pool.index(),
+                closed: node.stage != NodeStage::Ready || going,
+                removed: false,
+                candidate: Candidate { shape, used: node.used, pods, cordoned: node.cordoned },
+                residents: &node.pods,
+                guests: Vec::new(),
             }
-            *size -= 1;
-            let waited = seen.now.since(node.created).as_secs_f64();
-            let reason = Reason::new("did not register in time").with("waited-s", waited);
-            plan.act(Action::Delete { node: node.id }, reason);
-            self.back_off(node.pool, seen.now);
-        }
+        });
+        let upcoming = state.pools.iter().enumerate().flat_map(|(place, pool)| {
+            let shape = &*seen.pools[place].shape;
+            std::iter::repeat_with(move || SimNode::upcoming(place, shape))
+                .take(pool.upcoming as usize)
+        });
+        Snapshot::new(real.chain(upcoming).collect())
     }
 
     /// Asks for nodes if pods need them; true if nothing else should be done in this loop.
-    fn scale_up(&mut self, seen: &Observation<'_>, pending: &Pending<'_>, plan: &mut Plan) -> bool {
-        let pods = |reason: Reason| reason.with("pods", f64::from(pending.count()));
-        if pending.count() == 0 {
+    fn scale_up(
+        &mut self,
+        seen: &Observation<'_>,
+        state: &ClusterState,
+        mut pending: Pending<'_>,
+        plan: &mut Plan,
+    ) -> bool {
+        let count = pending.count();
+        let pods = |reason: Reason| reason.with("pods", f64::from(count));
+        if count == 0 {
             if pending.helped > 0 {
                 let reason =
                     Reason::new("pending pods fit on nodes that are there or on their way");
@@ -129,16 +188,37 @@ impl ClusterAutoscaler {
             }
             return false;
         }
+        if self.settings.max_nodes_total > 0 && state.ready() >= self.settings.max_nodes_total {
+            plan.hold(Subject::Cluster, pods(Reason::new("cluster at its maximum")));
+            return false;
+        }
         if pending.is_new(seen.now, &self.settings) {
             let reason = Reason::new("pending pods are new, more may follow");
             plan.hold(Subject::Cluster, pods(reason));
             return true;
         }
-        let added = scale_up::scale_up(seen, pending, &self.settings, &self.memory, plan);
-        if added {
-            self.memory.added_at = Some(seen.now);
+        let growth = Growth { seen, state, settings: &self.settings };
+        let increases = growth.run(&mut pending, plan);
+        for &(pool, by) in &increases {
+            self.asked_for(pool, by, seen.now);
         }
-        added
+        !increases.is_empty()
+    }
+
+    fn asked_for(&mut self, pool: PoolId, by: u32, now: Instant) {
+        self.memory.added_at.insert(pool, now);
+        self.memory.registry.asked_for(pool, by, now, &self.settings);
+    }
+
+    /// Brings pools up to their minimum, if that is asked for.
+    fn enforce_minimum(&mut self, seen: &Observation<'_>, state: &ClusterState, plan: &mut Plan) {
+        if !self.settings.enforce_node_group_min_size {
+            return;
+        }
+        let growth = Growth { seen, state, settings: &self.settings };
+        for (pool, by) in growth.below_minimum(plan) {
+            self.asked_for(pool, by, seen.now);
+        }
     }
 }
 
@@ -153,15 +233,30 @@ impl Policy for ClusterAutoscaler {
         Cadence { on_unschedulable, ..regular }
     }
 
+    /// One loop, in upstream's order of steps (`StaticAutoscaler.RunOnce`).
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {
-        self.note_failures(seen);
-        self.give_up_late_nodes(seen, plan);
-        let mut snapshot = Snapshot::of(seen, &self.settings);
-        let pending = Pending::of(seen, &mut snapshot, &self.settings);
-        if self.scale_up(seen, &pending, plan) || !self.settings.scale_down_enabled {
+        self.count_loop(seen.now);
+        self.memory.forget_gone(seen);
+        let (state, late) = self.memory.registry.update(seen, &self.settings);
+        if state.ready() == 0 && !self.settings.scale_up_from_zero {
+            plan.hold(Subject::Cluster, Reason::new("no node is ready"));
             return;
         }
-        scale_down::scale_down(seen, &mut snapshot, &self.settings, &mut self.memory, plan);
+        if !state.healthy {
+            self.memory.unneeded.clear();
+            plan.hold(Subject::Cluster, Reason::new("too many nodes are unready"));
+            return;
+        }
+        if self.give_up_late_nodes(seen, &late, plan) {
+            return;
+        }
+        let mut snapshot = self.snapshot(seen, &state);
+        let pending = Pending::of(seen, &mut snapshot, &self.settings, self.memory.turns);
+        if !self.scale_up(seen, &state, pending, plan) && self.settings.scale_down_enabled {
+            let scale_down = ScaleDown { seen, state: &state, settings: &self.settings };
+            scale_down.run(&mut snapshot, &mut self.memory, plan);
+        }
+        self.enforce_minimum(seen, &state, plan);
     }
 
     fn save(&self) -> serde_json::Value {

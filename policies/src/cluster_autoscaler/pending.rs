@@ -1,8 +1,9 @@
 //! Which pending pods call for new nodes.
 
 use super::Settings;
-use super::snapshot::Snapshot;
-use contract::{Instant, Observation, Owner, PodSpec};
+use super::snapshot::{Guest, Snapshot};
+use contract::{Instant, Micros, Observation, Owner, PendingPod, PodId, PodSpec};
+use std::cmp::Reverse;
 
 /// Pods with the same owner and the same wishes: one of them speaks for all.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,10 +14,14 @@ pub struct PodGroup<'a> {
     pub count: u32,
 }
 
+/// Specs of one owner that are told apart; pods with further ones each stand alone (upstream:
+/// `maxEquivalenceGroupsByController`).
+const SPECS_BY_OWNER: usize = 10;
+
 /// Pods that fit neither on nodes that are there nor on those that are on their way.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pending<'a> {
-    /// By owner, higher priority first.
+    /// By owner and wishes, in the order in which the first of each came.
     pub(crate) groups: Vec<PodGroup<'a>>,
     /// Pods that will fit once they are tried again, or once nodes on their way are ready.
     pub(crate) helped: u32,
@@ -28,44 +33,42 @@ pub(crate) struct Pending<'a> {
 
 impl<'a> Pending<'a> {
     /// Sorts the unschedulable pods; those that fit take their place in the snapshot.
+    ///
+    /// Higher priority goes first. Beyond that the order is another in every loop, as that of upstream's maps is:
+    /// `turn` numbers the loops. So pods of several sizes are packed otherwise each time, and some that a node was
+    /// ordered for may find no room.
     pub(crate) fn of(
         seen: &Observation<'a>,
         snapshot: &mut Snapshot<'a>,
         settings: &Settings,
+        turn: u64,
     ) -> Self {
-        let mut groups = alike(seen, settings);
-        groups.sort_by_key(|group| std::cmp::Reverse(group.spec.priority));
-        let mut pending = Self::default();
-        for group in groups {
-            pending.add(&group, seen.now, snapshot, settings);
+        let cutoff = settings.expendable_pods_priority_cutoff;
+        let counts = |pod: &&PendingPod| {
+            pod.unschedulable_since.is_some() && pod.spec.priority >= cutoff
+        };
+        let mut pods: Vec<_> = seen.pending.iter().filter(counts).collect();
+        pods.sort_by_cached_key(|pod| (Reverse(pod.spec.priority), scrambled(turn, pod.id)));
+        let mut left = place_in_thought(&pods, snapshot);
+        let mut pending =
+            Self { helped: length(pods.len() - left.len()), ..Self::default() };
+        left.sort_by_key(|pod| pod.id);
+        let delay = settings.new_pod_scale_up_delay;
+        let old_enough = |created| delay == Micros::ZERO || seen.now.since(created) > delay;
+        let mut owners = Owners::default();
+        for pod in left.into_iter().filter(|pod| old_enough(created(pod))) {
+            pending.note_age(pod);
+            owners.add(pod);
         }
+        pending.groups = owners.groups();
         pending
     }
 
-    fn add(
-        &mut self,
-        group: &Alike<'a>,
-        now: Instant,
-        snapshot: &mut Snapshot<'a>,
-        settings: &Settings,
-    ) {
-        let pods = group.created.iter();
-        // Equal pods: where one fits nowhere, none after it does.
-        let helped = pods.clone().take_while(|_| settle(group.spec, snapshot)).count();
-        self.helped += length(helped);
-        let old_enough = |created: &&Instant| {
-            let delay = settings.new_pod_scale_up_delay;
-            delay.0 == 0 || now.since(**created) > delay
-        };
-        let left: Vec<_> = pods.skip(helped).filter(old_enough).copied().collect();
-        if left.is_empty() {
-            return;
-        }
-        self.groups.push(PodGroup { spec: group.spec, count: length(left.len()) });
-        let oldest = left.into_iter().min();
-        self.oldest = earlier(self.oldest, oldest);
-        if group.spec.requests.gpus > 0 {
-            self.oldest_with_gpus = earlier(self.oldest_with_gpus, oldest);
+    fn note_age(&mut self, pod: &PendingPod) {
+        let created = Some(created(pod));
+        self.oldest = earlier(self.oldest, created);
+        if pod.spec.needs_gpus() {
+            self.oldest_with_gpus = earlier(self.oldest_with_gpus, created);
         }
     }
 
@@ -82,38 +85,78 @@ impl<'a> Pending<'a> {
         younger(self.oldest, settings.new_pods_wait)
             || younger(self.oldest_with_gpus, settings.new_gpu_pods_wait)
     }
-}
 
-/// Places a pod on a node that is there or on its way; false if there is none.
-fn settle(spec: &PodSpec, snapshot: &mut Snapshot<'_>) -> bool {
-    let place = snapshot.place(spec, |_| true);
-    if let Some(place) = place {
-        snapshot.nodes[place].awaited = true;
+    /// Takes pods out for which nodes have been asked, by group.
+    pub(crate) fn take(&mut self, placed: &[u32]) {
+        for (group, placed) in self.groups.iter_mut().zip(placed) {
+            group.count -= placed;
+        }
+        self.groups.retain(|group| group.count > 0);
     }
-    place.is_some()
 }
 
-/// The unschedulable pods of one owner that are alike.
-struct Alike<'a> {
-    owner: Owner,
-    spec: &'a PodSpec,
-    created: Vec<Instant>,
-}
-
-fn alike<'a>(seen: &Observation<'a>, settings: &Settings) -> Vec<Alike<'a>> {
-    let mut groups: Vec<Alike<'a>> = Vec::new();
-    let cutoff = settings.expendable_pods_priority_cutoff;
-    let counts = seen.pending.iter().filter(|pod| pod.unschedulable_since.is_some());
-    for pod in counts.filter(|pod| pod.spec.priority >= cutoff) {
-        let same = |group: &&mut Alike<'a>| group.owner == pod.owner && *group.spec == *pod.spec;
-        if let Some(group) = groups.iter_mut().find(same) {
-            group.created.push(pod.created);
-        } else {
-            let created = vec![pod.created];
-            groups.push(Alike { owner: pod.owner, spec: &pod.spec, created });
+/// Places pods on nodes that are there or on their way, in order; gives back those that fit on none.
+fn place_in_thought<'a>(
+    pods: &[&'a PendingPod],
+    snapshot: &mut Snapshot<'a>,
+) -> Vec<&'a PendingPod> {
+    let mut hopeless: Vec<&PodSpec> = Vec::new();
+    let mut left = Vec::new();
+    for &pod in pods {
+        let spec = &*pod.spec;
+        let alike = |known: &&PodSpec| std::ptr::eq(*known, spec) || **known == *spec;
+        // Room only shrinks while pods are placed: where one fits nowhere, none like it does.
+        let is_hopeless = hopeless.iter().any(alike);
+        if is_hopeless || snapshot.place(Guest { spec, pod: None }, |_| true).is_none() {
+            if !is_hopeless {
+                hopeless.push(spec);
+            }
+            left.push(pod);
         }
     }
-    groups
+    left
+}
+
+/// Pods by owner and wishes.
+#[derive(Default)]
+struct Owners<'a> {
+    groups: Vec<(Owner, PodGroup<'a>)>,
+}
+
+impl<'a> Owners<'a> {
+    fn add(&mut self, pod: &'a PendingPod) {
+        let spec = &*pod.spec;
+        let mut of_owner = 0;
+        for (owner, group) in &mut self.groups {
+            if *owner != pod.owner {
+                continue;
+            }
+            of_owner += 1;
+            if of_owner <= SPECS_BY_OWNER && (std::ptr::eq(group.spec, spec) || *group.spec == *spec) {
+                group.count += 1;
+                return;
+            }
+        }
+        self.groups.push((pod.owner, PodGroup { spec, count: 1 }));
+    }
+
+    fn groups(self) -> Vec<PodGroup<'a>> {
+        self.groups.into_iter().map(|(_, group)| group).collect()
+    }
+}
+
+/// When a pod was made, as Kubernetes writes it: in whole seconds.
+fn created(pod: &PendingPod) -> Instant {
+    const SECOND: u64 = 1_000_000;
+    Instant(pod.created.0 / SECOND * SECOND)
+}
+
+/// A number that orders pods differently in each loop: SplitMix64's finaliser over both.
+fn scrambled(turn: u64, pod: PodId) -> u64 {
+    let mut bits = turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(pod.0);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

@@ -1,82 +1,93 @@
 //! The cluster as the autoscaler imagines it: nodes that are there or on their way, with pods it places in
 //! thought.
 
-use super::Settings;
-use contract::{NodeId, NodeSeen, NodeStage, Observation, PodSpec};
+use contract::{NodeId, NodeShape, PlacedPod, PodSpec};
 use placement::{Candidate, fits};
 
-/// A node, real or on its way.
+/// A pod that was placed in thought: a pending one, or one that moves from a node that goes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SimNode<'a> {
-    /// Its number.
-    pub(crate) id: NodeId,
-    /// Ready, as opposed to on its way.
-    pub(crate) ready: bool,
-    /// A pending pod was placed on it in thought.
-    pub(crate) awaited: bool,
-    /// Removed in thought: a ghost that takes no pods.
-    pub(crate) removed: bool,
-    /// Its room.
-    pub(crate) candidate: Candidate<'a>,
+pub struct Guest<'a> {
+    /// What it asks for.
+    pub spec: &'a PodSpec,
+    /// The pod, if it runs somewhere in truth.
+    pub pod: Option<&'a PlacedPod>,
 }
 
-/// All of them, oldest first.
+/// A node, real or on its way.
 #[derive(Clone, Debug)]
-pub(crate) struct Snapshot<'a> {
-    pub(crate) nodes: Vec<SimNode<'a>>,
+pub struct SimNode<'a> {
+    /// Its number; `None` for one that is on its way.
+    pub id: Option<NodeId>,
+    /// Its pool, by place.
+    pub pool: usize,
+    /// Not ready, or on its way out: it takes no pods.
+    pub closed: bool,
+    /// Removed in thought: a ghost.
+    pub removed: bool,
+    /// Its room.
+    pub candidate: Candidate<'a>,
+    /// Pods on it in truth.
+    pub residents: &'a [PlacedPod],
+    /// Pods on it in thought.
+    pub guests: Vec<Guest<'a>>,
+}
+
+impl<'a> SimNode<'a> {
+    /// An empty node that is on its way.
+    pub fn upcoming(pool: usize, shape: &'a NodeShape) -> Self {
+        let candidate = Candidate::fresh(shape);
+        let (closed, removed) = (false, false);
+        Self { id: None, pool, closed, removed, candidate, residents: &[], guests: Vec::new() }
+    }
+
+    /// All its pods, those in thought last.
+    pub fn pods(&self) -> impl Iterator<Item = Guest<'a>> + '_ {
+        let residents = self.residents.iter().map(|pod| Guest { spec: &pod.spec, pod: Some(pod) });
+        residents.chain(self.guests.iter().copied())
+    }
+}
+
+/// All of them: real ones by number, then those on their way.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot<'a> {
+    /// The nodes.
+    pub nodes: Vec<SimNode<'a>>,
     /// Where the last pod was placed: the next search starts there.
     last: usize,
 }
 
 impl<'a> Snapshot<'a> {
-    /// Nodes that are leaving are left out, and so are those that have been starting for too long.
-    pub(crate) fn of(seen: &Observation<'a>, settings: &Settings) -> Self {
-        let counts = |node: &&'a NodeSeen| match node.stage {
-            NodeStage::AcceleratorStarting => {
-                seen.now.since(node.since) <= settings.max_node_startup_time
-            }
-            stage => stage < NodeStage::Draining,
-        };
-        let nodes = seen.nodes.iter().filter(counts).map(|node| SimNode {
-            id: node.id,
-            ready: node.stage == NodeStage::Ready,
-            awaited: false,
-            removed: false,
-            candidate: Candidate {
-                shape: &seen.pools[node.pool.index()].shape,
-                used: node.used,
-                pods: u32::try_from(node.pods.len()).unwrap_or(u32::MAX),
-                cordoned: node.cordoned,
-            },
-        });
-        Self { nodes: nodes.collect(), last: 0 }
+    /// These nodes.
+    pub fn new(nodes: Vec<SimNode<'a>>) -> Self {
+        Self { nodes, last: 0 }
     }
 
     /// Places a pod on the first node that takes it, looking on from where the last one was placed.
-    pub(crate) fn place(
-        &mut self,
-        spec: &PodSpec,
-        may: impl Fn(&SimNode<'_>) -> bool,
-    ) -> Option<usize> {
+    pub fn place(&mut self, guest: Guest<'a>, may: impl Fn(&SimNode<'_>) -> bool) -> Option<usize> {
         let count = self.nodes.len();
-        let places = (self.last..count).chain(0..self.last.min(count));
-        let takes =
-            |node: &SimNode<'_>| !node.removed && may(node) && fits(spec, &node.candidate).is_ok();
-        let place = places.into_iter().find(|&place| takes(&self.nodes[place]))?;
-        self.nodes[place].candidate.add(spec);
+        let mut places = (self.last..count).chain(0..self.last.min(count));
+        let takes = |node: &SimNode<'_>| {
+            !node.closed && !node.removed && may(node) && fits(guest.spec, &node.candidate).is_ok()
+        };
+        let place = places.find(|&place| takes(&self.nodes[place]))?;
+        self.nodes[place].candidate.add(guest.spec);
+        self.nodes[place].guests.push(guest);
         self.last = place;
         Some(place)
     }
 
-    /// Takes a pod back that [`Snapshot::place`] put there.
-    pub(crate) fn take_back(&mut self, place: usize, spec: &PodSpec) {
-        let candidate = &mut self.nodes[place].candidate;
-        candidate.used -= spec.requests;
-        candidate.pods -= 1;
+    /// Takes back the last pod that [`Snapshot::place`] put there.
+    pub(super) fn take_back(&mut self, place: usize) {
+        let node = &mut self.nodes[place];
+        if let Some(guest) = node.guests.pop() {
+            node.candidate.used -= guest.spec.requests;
+            node.candidate.pods -= 1;
+        }
     }
 
-    /// Where a node stands.
-    pub(crate) fn find(&self, id: NodeId) -> Option<usize> {
-        self.nodes.binary_search_by_key(&id, |node| node.id).ok()
+    /// Where a real node stands.
+    pub fn find(&self, id: NodeId) -> Option<usize> {
+        let real = self.nodes.partition_point(|node| node.id.is_some());
+        self.nodes[..real].binary_search_by_key(&Some(id), |node| node.id).ok()
     }
 }

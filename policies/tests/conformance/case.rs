@@ -32,8 +32,13 @@ impl Case {
         let tolerance = self.tolerance.unwrap_or(TOLERANCE);
         let expected = self.expected.as_object().expect("`expected` is an object");
         for (key, value) in expected {
-            let found = found.get(key).unwrap_or(&Value::Null);
-            if !same(value, found, tolerance) && !is_some_error(key, value, found) {
+            let (found_key, matches): (_, fn(&Value, &Value, f64) -> bool) =
+                match key.strip_suffix("_contains") {
+                    Some(key) => (key, |part, whole, _| contains(part, whole)),
+                    None => (key.as_str(), same),
+                };
+            let found = found.get(found_key).unwrap_or(&Value::Null);
+            if !matches(value, found, tolerance) && !is_some_error(key, value, found) {
                 return Err(self.describe(&format!("`{key}`: expected {value}, found {found}")));
             }
         }
@@ -71,6 +76,11 @@ fn same(expected: &Value, found: &Value, tolerance: f64) -> bool {
             .all(|(key, value)| same(value, found.get(key).unwrap_or(&Value::Null), tolerance)),
         _ => expected == found,
     }
+}
+
+/// Whether a text is part of another: what a key that ends in `_contains` asks for.
+fn contains(part: &Value, whole: &Value) -> bool {
+    part.as_str().zip(whole.as_str()).is_some_and(|(part, whole)| whole.contains(part))
 }
 
 /// The inputs, every one of them: a key that is not read is an error.

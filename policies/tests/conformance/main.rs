@@ -10,6 +10,11 @@
     reason = "inputs are named as cases name them"
 )]
 
+mod ca;
+mod ca_estimator;
+mod ca_expander;
+mod ca_scale_down;
+mod ca_scale_up;
 mod case;
 mod hpa_behavior;
 mod hpa_calculator;
@@ -29,6 +34,10 @@ const FAILURES_SHOWN: usize = 3;
 /// How each function is run.
 fn checks() -> BTreeMap<&'static str, Check> {
     let tables = [
+        ca_estimator::CHECKS,
+        ca_expander::CHECKS,
+        ca_scale_down::CHECKS,
+        ca_scale_up::CHECKS,
         hpa_behavior::CHECKS,
         hpa_calculator::CHECKS,
         hpa_reconcile::CHECKS,

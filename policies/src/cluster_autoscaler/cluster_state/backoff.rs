@@ -1,6 +1,6 @@
 //! After a failed launch a pool is left alone for a while, longer with every failure.
 
-use super::Settings;
+use crate::cluster_autoscaler::Settings;
 use contract::{Instant, Micros};
 use serde::{Deserialize, Serialize};
 
@@ -39,11 +39,16 @@ impl Backoff {
     pub fn after_failure(previous: Option<Self>, now: Instant, rules: BackoffRules) -> Self {
         let length = match previous {
             None => rules.initial,
-            Some(old) if now.since(old.failed_at) > rules.reset => rules.initial,
+            Some(old) if old.is_stale(now, rules) => rules.initial,
             Some(old) if now <= old.until => old.length,
             Some(old) => (old.length + old.length).min(rules.max),
         };
         Self { length, until: now + length, failed_at: now }
+    }
+
+    /// Whether the last failure is so old that it is forgotten.
+    pub fn is_stale(&self, now: Instant, rules: BackoffRules) -> bool {
+        now.since(self.failed_at) > rules.reset
     }
 
     /// Whether the pool is left alone at `now`.
