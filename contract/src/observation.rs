@@ -362,6 +362,11 @@ pub struct LaunchFailure {
     pub count: u32,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// A node pool: one instance type, one capacity type, some zones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolSeen {
@@ -381,6 +386,9 @@ pub struct PoolSeen {
     pub max: u32,
     /// Nodes asked for and not given back: requested, starting, ready.
     pub target: u32,
+    /// Prepared instances that the next nodes resume from, switched off.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub standby: u32,
     /// The newest failed launch.
     pub failure: Option<LaunchFailure>,
 }

@@ -105,6 +105,7 @@ pub(crate) fn pool(
         min,
         max,
         target,
+        standby: 0,
         failure: None,
     }
 }

@@ -188,6 +188,8 @@ fn pool(name: &str, instance: &str, node_hours: f64, usd_per_hour: f64) -> PoolC
         pool: name.to_owned(),
         instance: instance.to_owned(),
         node_hours,
+        standby_hours: 0.0,
+        standby_usd: 0.0,
         usd: node_hours * usd_per_hour,
     }
 }

@@ -290,7 +290,13 @@ pub struct PoolCost {
     pub instance: String,
     /// Node-hours billed.
     pub node_hours: f64,
-    /// Money.
+    /// Hours of standby instances that were switched off.
+    #[serde(default)]
+    pub standby_hours: f64,
+    /// Money for standby instances, off or being prepared.
+    #[serde(default)]
+    pub standby_usd: f64,
+    /// Money, standby included.
     pub usd: f64,
 }
 

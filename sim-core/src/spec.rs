@@ -49,8 +49,12 @@ pub struct PoolSpec {
     pub initial: u32,
     /// Share of launches that come to nothing, 0 to 1.
     pub launch_failure: f64,
+    /// Share of nodes whose accelerator never comes up, 0 to 1: they are billed, and hold no pod that needs one.
+    pub accelerator_failure: f64,
     /// Spot capacity, if it is that.
     pub spot: Option<SpotSpec>,
+    /// Instances that stand by, switched off.
+    pub standby: Option<StandbySpec>,
     /// From request to a schedulable GPU.
     pub stages: NodeStages,
     /// How images and weights reach a node.
@@ -97,6 +101,22 @@ pub struct SpotSpec {
     pub reclaims_per_hour: f64,
     /// Warning before the node goes.
     pub notice: Micros,
+}
+
+/// Instances that stand by, switched off: each new node resumes one of them while there is one. The cloud takes
+/// stock for them only when they are resumed.
+#[derive(Clone, Debug)]
+pub struct StandbySpec {
+    /// How many are kept.
+    pub nodes: u32,
+    /// Resume call to operating system up, in place of launch and boot.
+    pub resume: Delay,
+    /// From a booted instance with its accelerator to one that is prepared and off; billed as a running one.
+    pub prepare: Delay,
+    /// What one costs while it is off.
+    pub holding: UsdPerHour,
+    /// Memory survives (hibernated), and with it the page cache; otherwise disks alone do (stopped).
+    pub keeps_memory: bool,
 }
 
 /// A node's start, stage by stage.

@@ -125,7 +125,8 @@ impl ClusterAutoscaler {
             (&stuck, "pool too small for the provision time", false),
         ] {
             for &(pool, missing) in lacking {
-                let lacks = |node: &&NodeSeen| node.pool == pool && node.stage == NodeStage::Requested;
+                let lacks =
+                    |node: &&NodeSeen| node.pool == pool && node.stage == NodeStage::Requested;
                 let most = missing.min(spare[pool.index()]) as usize;
                 for node in seen.nodes.iter().filter(lacks).take(most) {
                     spare[pool.index()] -= 1;

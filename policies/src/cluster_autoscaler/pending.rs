@@ -44,14 +44,12 @@ impl<'a> Pending<'a> {
         turn: u64,
     ) -> Self {
         let cutoff = settings.expendable_pods_priority_cutoff;
-        let counts = |pod: &&PendingPod| {
-            pod.unschedulable_since.is_some() && pod.spec.priority >= cutoff
-        };
+        let counts =
+            |pod: &&PendingPod| pod.unschedulable_since.is_some() && pod.spec.priority >= cutoff;
         let mut pods: Vec<_> = seen.pending.iter().filter(counts).collect();
         pods.sort_by_cached_key(|pod| (Reverse(pod.spec.priority), scrambled(turn, pod.id)));
         let mut left = place_in_thought(&pods, snapshot);
-        let mut pending =
-            Self { helped: length(pods.len() - left.len()), ..Self::default() };
+        let mut pending = Self { helped: length(pods.len() - left.len()), ..Self::default() };
         left.sort_by_key(|pod| pod.id);
         let delay = settings.new_pod_scale_up_delay;
         let old_enough = |created| delay == Micros::ZERO || seen.now.since(created) > delay;
@@ -132,7 +130,9 @@ impl<'a> Owners<'a> {
                 continue;
             }
             of_owner += 1;
-            if of_owner <= SPECS_BY_OWNER && (std::ptr::eq(group.spec, spec) || *group.spec == *spec) {
+            if of_owner <= SPECS_BY_OWNER
+                && (std::ptr::eq(group.spec, spec) || *group.spec == *spec)
+            {
                 group.count += 1;
                 return;
             }

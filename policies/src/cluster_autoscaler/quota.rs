@@ -145,9 +145,10 @@ impl Quota {
 
     fn exceeded(&self, used: Amounts, more: Amounts) -> Option<Exceeded> {
         let parts = used.named().into_iter().zip(more.named()).zip(self.limits());
-        let over = |(((name, used), (_, more)), limit): (((&'static str, u64), (_, u64)), Option<u64>)| {
-            (more > 0 && limit.is_some_and(|limit| used + more > limit)).then_some(name)
-        };
+        let over =
+            |(((name, used), (_, more)), limit): (((&'static str, u64), (_, u64)), Option<u64>)| {
+                (more > 0 && limit.is_some_and(|limit| used + more > limit)).then_some(name)
+            };
         let resources: Vec<_> = parts.filter_map(over).collect();
         (!resources.is_empty()).then(|| Exceeded { quota: self.name.clone(), resources })
     }

@@ -20,9 +20,9 @@ impl FromStr for TotalRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once(':').and_then(|(min, max)| {
-            Some(Self { min: min.parse().ok()?, max: max.parse().ok()? })
-        });
+        let parsed = text
+            .split_once(':')
+            .and_then(|(min, max)| Some(Self { min: min.parse().ok()?, max: max.parse().ok()? }));
         parsed.filter(|range| range.min <= range.max).ok_or_else(|| {
             format!("found `{text}`, expected `<min>:<max>` in whole numbers, such as `0:320000`")
         })

@@ -32,7 +32,10 @@ impl Amounts {
 }
 
 /// Names at places.
-pub(crate) fn named<'a>(names: &[&'a str], places: impl IntoIterator<Item = usize>) -> Vec<&'a str> {
+pub(crate) fn named<'a>(
+    names: &[&'a str],
+    places: impl IntoIterator<Item = usize>,
+) -> Vec<&'a str> {
     places.into_iter().map(|place| names[place]).collect()
 }
 

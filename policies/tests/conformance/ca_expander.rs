@@ -43,7 +43,11 @@ fn offer(pool: &str) -> Offer<'_> {
 }
 
 /// Names of what one expander keeps.
-fn kept<'a>(expander: Expander, offers: &[Offer<'a>], preferences: &Preferences<'_>) -> Vec<&'a str> {
+fn kept<'a>(
+    expander: Expander,
+    offers: &[Offer<'a>],
+    preferences: &Preferences<'_>,
+) -> Vec<&'a str> {
     let names: Vec<_> = offers.iter().map(|offer| offer.pool).collect();
     named(&names, expander.keep(offers, (0..offers.len()).collect(), preferences))
 }
@@ -65,10 +69,7 @@ fn least_waste(case: Value) -> Result<Value, String> {
     let case: Inputs = inputs(case)?;
     let offers = case.options.iter().map(|option| Offer {
         nodes: option.node_count,
-        requests: option
-            .pods
-            .iter()
-            .fold(Resources::default(), |sum, pod| sum + pod.resources()),
+        requests: option.pods.iter().fold(Resources::default(), |sum, pod| sum + pod.resources()),
         capacity: case.nodes.get(&option.group).map(|node| node.resources()),
         ..offer(&option.group)
     });
@@ -140,9 +141,10 @@ fn price(case: Value) -> Result<Value, String> {
     let case: Inputs = inputs(case)?;
     let offers = case.options.iter().map(|option| Offer {
         nodes: option.node_count,
-        capacity: case.node_cpu_m.get(&option.group).map(|&cpu_m| {
-            Amounts { cpu_m, ..Amounts::default() }.resources()
-        }),
+        capacity: case
+            .node_cpu_m
+            .get(&option.group)
+            .map(|&cpu_m| Amounts { cpu_m, ..Amounts::default() }.resources()),
         has_gpus: option.has_gpu,
         exists: option.exists,
         node_price: case.node_price.get(&option.group).copied(),
@@ -218,7 +220,8 @@ fn chain_of_filters(case: Value) -> Result<Value, String> {
         left
     };
     let left = chain(&case.filters, (0..case.options.len()).collect(), keep);
-    let picks = |&&place: &&usize| case.options[place].contains(&case.fallback.pick_first_containing);
+    let picks =
+        |&&place: &&usize| case.options[place].contains(&case.fallback.pick_first_containing);
     let best = if let [only] = &left[..] { Some(only) } else { left.iter().find(picks) };
     Ok(json!({ "best": best.map(|&place| &case.options[place]) }))
 }

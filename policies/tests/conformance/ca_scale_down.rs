@@ -6,10 +6,10 @@ use contract::{Instant, Micros, NodeId, NodeShape, Owner, PlacedPod, PodId, PodS
 use placement::Candidate;
 use policies::cluster_autoscaler::quota::{Amounts as Total, Minimum};
 use policies::cluster_autoscaler::scale_down::{
-    Bucket, Budget, Controller, DevicePool, DrainRules, Drainability, Eligibility, Extent, NodeUse,
-    NoUtilization, PodFacts, PodUse, PoolCounts, PoolSize, Removable, SafeToEvict, UnneededNode,
-    UnneededTimes, Utilization, find_unneeded, nodes_to_delete, still_to_place, unneeded_limit,
-    unneeded_since,
+    Bucket, Budget, Controller, DevicePool, DrainRules, Drainability, Eligibility, Extent,
+    NoUtilization, NodeUse, PodFacts, PodUse, PoolCounts, PoolSize, Removable, SafeToEvict,
+    UnneededNode, UnneededTimes, Utilization, find_unneeded, nodes_to_delete, still_to_place,
+    unneeded_limit, unneeded_since,
 };
 use policies::cluster_autoscaler::snapshot::{Guest, SimNode, Snapshot};
 use serde::Deserialize;
@@ -257,7 +257,8 @@ fn removable_counts(case: Value) -> Result<Value, String> {
     };
     let mut count = |nodes| {
         let mut minimum = Minimum::default();
-        let go = (0..nodes).filter(|_| node.remove(Some(&mut pool), times(0.0, 0.0), &mut minimum).is_ok());
+        let go = (0..nodes)
+            .filter(|_| node.remove(Some(&mut pool), times(0.0, 0.0), &mut minimum).is_ok());
         go.count()
     };
     Ok(json!({ "empty_removable": count(case.empty), "drain_removable": count(case.drain) }))
@@ -423,10 +424,7 @@ fn limit(case: Value) -> Result<Value, String> {
         seconds::length(case.loop_interval_s),
     );
     let shape = NodeShape::default();
-    let node = |place| SimNode {
-        id: Some(NodeId(place)),
-        ..SimNode::upcoming(0, &shape)
-    };
+    let node = |place| SimNode { id: Some(NodeId(place)), ..SimNode::upcoming(0, &shape) };
     let count = u32::try_from(case.empty_nodes).expect("few nodes");
     let mut snapshot = Snapshot::new((0..count).map(node).collect());
     let all: Vec<_> = (0..case.empty_nodes).collect();
@@ -536,7 +534,8 @@ fn crop_to_budget(case: Value) -> Result<Value, String> {
     }
     let case: Inputs = inputs(case)?;
     let lists = [&case.empty, &case.drain, &case.other_registered];
-    let mut groups: Vec<&str> = lists.iter().flat_map(|list| list.iter()).map(|n| &*n.group).collect();
+    let mut groups: Vec<&str> =
+        lists.iter().flat_map(|list| list.iter()).map(|n| &*n.group).collect();
     groups.sort_unstable();
     groups.dedup();
     let counts = groups.iter().map(|group| {
@@ -550,7 +549,8 @@ fn crop_to_budget(case: Value) -> Result<Value, String> {
     let counts: Vec<_> = counts.collect();
     let place_of = |name: &str| groups.iter().position(|group| *group == name).expect("listed");
     let to_buckets = |list: &[Nodes]| -> Vec<Bucket<()>> {
-        let bucket = |nodes: &Nodes| Bucket { pool: place_of(&nodes.group), nodes: vec![(); nodes.count] };
+        let bucket =
+            |nodes: &Nodes| Bucket { pool: place_of(&nodes.group), nodes: vec![(); nodes.count] };
         list.iter().map(bucket).collect()
     };
     let budget = Budget::new(

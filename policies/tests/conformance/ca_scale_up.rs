@@ -172,8 +172,7 @@ fn orchestration(case: Value) -> Result<Value, String> {
         .pending_pods
         .iter()
         .map(|pod| {
-            let toleration =
-                Toleration { key: Some(GPU_TAINT.into()), value: None, effect: None };
+            let toleration = Toleration { key: Some(GPU_TAINT.into()), value: None, effect: None };
             let tolerations = if pod.tolerates_gpu_taint { vec![toleration] } else { Vec::new() };
             PodSpec { tolerations, ..pod.amounts.spec() }
         })
@@ -187,7 +186,9 @@ fn orchestration(case: Value) -> Result<Value, String> {
             groups.push(Group { name: node.group.clone(), min: 1, max: 10, target: None });
         }
     }
-    let nodes_of = |group: &Group| case.nodes.iter().filter(|node| node.group == group.name).collect::<Vec<_>>();
+    let nodes_of = |group: &Group| {
+        case.nodes.iter().filter(|node| node.group == group.name).collect::<Vec<_>>()
+    };
     let shapes: Vec<_> = groups
         .iter()
         .map(|group| {
@@ -249,9 +250,7 @@ fn described(found: &ScaleUp, pools: &[Pool<'_>], names: &[&str]) -> Value {
     let pick = |keep: &dyn Fn(usize) -> bool| -> Vec<&str> {
         (0..names.len()).filter(|&pod| keep(pod)).map(|pod| names[pod]).collect()
     };
-    let option = |option: &policies::cluster_autoscaler::scale_up::ScaleUpOption| {
-        json!({ "group": pools[option.pool].name, "delta": option.estimate.nodes })
-    };
+    let option = |option: &policies::cluster_autoscaler::scale_up::ScaleUpOption| json!({ "group": pools[option.pool].name, "delta": option.estimate.nodes });
     // The option that was picked comes first, as upstream's tests list them.
     let mut options: Vec<_> = found.options.iter().collect();
     options.sort_by_key(|option| found.chosen() != Some(option));
@@ -378,8 +377,7 @@ fn balanced(case: Value) -> Result<Value, String> {
         pending: Vec<Pending>,
     }
     let case: Inputs = inputs(case)?;
-    let groups: Vec<_> =
-        case.groups.into_iter().map(|group| (group.name.clone(), group)).collect();
+    let groups: Vec<_> = case.groups.into_iter().map(|group| (group.name.clone(), group)).collect();
     let targets = targets_after(&groups, case.node, &case.pending, &[], None);
     Ok(json!({ "group_targets": targets }))
 }

@@ -172,6 +172,7 @@ fn pool(turn: &Turn, now: Instant) -> PoolSeen {
         min: 0,
         max: 8,
         target: u32::try_from(turn.pods_by_node.len()).expect("few nodes"),
+        standby: 0,
         failure: (turn.failures > 0).then_some(failure),
     }
 }

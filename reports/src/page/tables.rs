@@ -137,6 +137,8 @@ fn cell((text, class): &(String, &str), rows: usize) -> Markup {
 
 /// Node-hours and money by pool, means over replications.
 pub(super) fn pools(experiment: &Experiment) -> Markup {
+    let any_standby =
+        experiment.stacks.iter().flat_map(pools_of).any(|pool| pool.standby_usd > 0.0);
     html! {
         div.scroll {
             table {
@@ -144,6 +146,7 @@ pub(super) fn pools(experiment: &Experiment) -> Markup {
                     tr {
                         th.name { "stack" } th.name { "pool" } th.name { "instance" }
                         th { "billed" br; small { "node-h" } }
+                        @if any_standby { th { "standby" br; small { "USD" } } }
                         th { "cost" br; small { "USD" } }
                         th { "share" br; small { "%" } }
                     }
@@ -158,6 +161,7 @@ pub(super) fn pools(experiment: &Experiment) -> Markup {
                                 td.name { (pool.name) }
                                 td.name { (pool.instance) }
                                 td { (number::fixed(pool.node_hours, 1)) }
+                                @if any_standby { td { (number::fixed(pool.standby_usd, 2)) } }
                                 td { (number::fixed(pool.usd, 2)) }
                                 td { (number::fixed(100.0 * pool.usd / all.max(f64::MIN_POSITIVE), 1)) }
                             }
@@ -175,6 +179,7 @@ struct Pool<'a> {
     name: &'a str,
     instance: &'a str,
     node_hours: f64,
+    standby_usd: f64,
     usd: f64,
 }
 
@@ -186,9 +191,13 @@ fn pools_of(stack: &StackOutcome) -> Vec<Pool<'_>> {
         all().map(|pool| (pool.pool.as_str(), pool.instance.as_str())).collect();
     let of = |(name, instance)| {
         let its = all().filter(|it| (it.pool.as_str(), it.instance.as_str()) == (name, instance));
-        let (node_hours, usd) =
-            its.fold((0.0, 0.0), |sum, it| (sum.0 + it.node_hours / runs, sum.1 + it.usd / runs));
-        Pool { name, instance, node_hours, usd }
+        let none = Pool { name, instance, node_hours: 0.0, standby_usd: 0.0, usd: 0.0 };
+        its.fold(none, |sum, it| Pool {
+            node_hours: sum.node_hours + it.node_hours / runs,
+            standby_usd: sum.standby_usd + it.standby_usd / runs,
+            usd: sum.usd + it.usd / runs,
+            ..sum
+        })
     };
     names.into_iter().map(of).collect()
 }

@@ -130,6 +130,10 @@ pub enum Stage {
     Accelerator,
     /// Delete call to instance gone.
     Terminate,
+    /// Resume call to operating system up.
+    Resume,
+    /// Booted to prepared and switched off.
+    Prepare,
     /// A gigabyte of image.
     Pull,
     /// A gibibyte of weights.

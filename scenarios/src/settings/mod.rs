@@ -18,7 +18,7 @@ pub use control::Control;
 pub use delay::DelaySetting;
 pub use manifest::{Manifest, MetricName};
 pub use metrics::{Metrics, MetricsPath, Outage, ServiceExporter};
-pub use pool::{Pool, Spot};
+pub use pool::{Pool, Spot, StandbyPool, StandbyState};
 pub use range::{Length, OutOfRange, Share};
 pub use service::{Client, Gateway, Llm, Plain, Requests, Routing, Service, SloLimits, TimeoutOn};
 pub use stack::Stack;

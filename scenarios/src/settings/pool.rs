@@ -36,6 +36,9 @@ pub struct Pool {
     /// Share of launches that come to nothing.
     #[serde(default)]
     pub launch_failure: Share,
+    /// Share of nodes whose accelerator never comes up.
+    #[serde(default)]
+    pub accelerator_failure: Share,
     /// How nodes start; by the instance's provider unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
@@ -75,6 +78,51 @@ pub struct Pool {
     /// Reclaimable capacity at the spot price; on demand unless the table is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot: Option<Spot>,
+    /// Instances that stand by, switched off; none unless the table is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<StandbyPool>,
+}
+
+/// Instances that stand by, switched off: `[pool.NAME.standby]`. A new node resumes one of them while there is one,
+/// whoever asks for it; another is prepared in its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StandbyPool {
+    /// How many are kept.
+    pub nodes: u32,
+    /// What survives while they are off.
+    pub state: StandbyState,
+    /// What one costs while it is off: its disks, its addresses, a memory image.
+    pub holding: UsdPerHour,
+    /// Resume call to operating system up; by `state` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<DelaySetting>,
+    /// From a booted instance to one that is prepared and off: images, drivers, for all services that fit it.
+    #[serde(default = "prepare")]
+    pub prepare: DelaySetting,
+    /// Says that this is a question and no offer of the cloud: needed to hibernate GPU instances.
+    #[serde(default)]
+    pub what_if: bool,
+}
+
+/// What survives on an instance that stands by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StandbyState {
+    /// Disks: images.
+    Stopped,
+    /// Disks and memory: images, and weights in the page cache.
+    Hibernated,
+}
+
+impl StandbyState {
+    /// The delay of the catalogue that a resume takes unless told otherwise.
+    pub(crate) fn resume(self) -> &'static str {
+        match self {
+            Self::Stopped => "resume-stopped",
+            Self::Hibernated => "resume-hibernated",
+        }
+    }
 }
 
 /// Reclaimable capacity: `[pool.NAME.spot]`.
@@ -95,6 +143,10 @@ fn one_zone() -> Vec<String> {
 
 fn minute() -> Micros {
     Micros::from_mins(1)
+}
+
+fn prepare() -> DelaySetting {
+    DelaySetting::named("standby-prepare")
 }
 
 fn pull() -> DelaySetting {

@@ -4,10 +4,12 @@ use super::{Check, node_labels};
 use crate::catalog::{Instance, InterruptionBand, Platform, Stage};
 use crate::document::{KeyPath, key};
 use crate::error::ScenarioError;
-use crate::settings::{DelaySetting, Pool, Spot};
+use crate::settings::{DelaySetting, Pool, Spot, StandbyPool, StandbyState};
 use contract::{NodeShape, Sharing, UsdPerHour};
 use indexmap::IndexMap;
-use sim_core::spec::{DataPathSpec, DivisionSpec, NodeStages, PoolSpec, SpotSpec, ZoneSpec};
+use sim_core::spec::{
+    DataPathSpec, DivisionSpec, NodeStages, PoolSpec, SpotSpec, StandbySpec, ZoneSpec,
+};
 use std::sync::Arc;
 
 /// Pods that a kubelet accepts by default (`--max-pods`).
@@ -32,6 +34,7 @@ impl Check<'_> {
         let spot = pool.spot.as_mut().map(|spot| self.spot(name, spot, instance, platform));
         let spot = spot.transpose()?;
         let price = self.price(&at("price"), pool, instance)?;
+        let standby = pool.standby.as_mut().map(|standby| self.standby(name, standby, instance));
         Ok(PoolSpec {
             name: name.into(),
             instance: pool.instance.as_str().into(),
@@ -42,7 +45,9 @@ impl Check<'_> {
             max: pool.max,
             initial,
             launch_failure: pool.launch_failure.get(),
+            accelerator_failure: pool.accelerator_failure.get(),
             spot,
+            standby: standby.transpose()?,
             stages: self.stages(name, pool, platform)?,
             data: DataPathSpec {
                 pull_per_gb: self.delay(&at("pull"), &pool.pull, Some(Stage::Pull), None)?,
@@ -164,6 +169,35 @@ impl Check<'_> {
         let notice = spot.notice.unwrap_or(platform.spot_notice);
         *spot = Spot { reclaims_per_hour: Some(reclaims_per_hour), notice: Some(notice) };
         Ok(SpotSpec { reclaims_per_hour, notice })
+    }
+
+    fn standby(
+        &self,
+        name: &str,
+        standby: &mut StandbyPool,
+        instance: &Instance,
+    ) -> Result<StandbySpec, ScenarioError> {
+        let at = |part: &str| key(["pool", name, "standby", part]);
+        let keeps_memory = standby.state == StandbyState::Hibernated;
+        if keeps_memory && instance.gpus > 0 && !standby.what_if {
+            let problem =
+                "found `hibernated` for instances with GPUs, expected `stopped`".to_owned();
+            let hint =
+                "no cloud is known to hibernate them: `what-if = true` asks what it would be worth";
+            return Err(self.document.error(&at("state"), problem, Some(hint.to_owned())));
+        }
+        if standby.nodes == 0 {
+            return Err(self.misfit(&at("nodes"), "0", "at least 1"));
+        }
+        let default = standby.state.resume();
+        let resume = standby.resume.get_or_insert_with(|| DelaySetting::named(default));
+        Ok(StandbySpec {
+            nodes: standby.nodes,
+            resume: self.delay(&at("resume"), resume, Some(Stage::Resume), None)?,
+            prepare: self.delay(&at("prepare"), &standby.prepare, Some(Stage::Prepare), None)?,
+            holding: standby.holding,
+            keeps_memory,
+        })
     }
 
     fn zones(&self, name: &str, pool: &Pool) -> Result<Vec<ZoneSpec>, ScenarioError> {

@@ -9,129 +9,141 @@ fn say(error: &ScenarioError) -> String {
     format!("{error}{hint}")
 }
 
+/// The message with the line that it points at in place of its number, which every new setting would move.
+fn with_line(message: &str, text: &str) -> String {
+    let Some((number, rest)) = message.strip_prefix("my.toml:").and_then(|at| at.split_once(':'))
+    else {
+        return message.to_owned();
+    };
+    let number: usize = number.parse().expect("a line's number");
+    let line = text.lines().nth(number - 1).expect("a line of the file");
+    let code = line.split(" #").next().expect("there is always one").trim_end();
+    format!("my.toml, `{code}`, column {rest}")
+}
+
 /// What the manual's scenario says when `from` stands as `to` in it.
 #[track_caller]
 fn error(from: &str, to: &str) -> String {
     assert!(DEFAULTS.contains(from), "the manual has no `{from}`");
     let text = DEFAULTS.replacen(from, to, 1);
     let found = Scenario::parse(&text, "my.toml", Path::new(""));
-    say(&found.expect_err("the scenario is bad"))
+    with_line(&say(&found.expect_err("the scenario is bad")), &text)
 }
 
 #[test]
 fn a_misspelt_key_is_shown_with_the_right_one() {
     assert_snapshot!(error("horizon =", "horizn ="), @r#"
-    my.toml:14:1: `horizn`: found the unknown key `horizn`, expected one of `name`, `about`, `horizon`, `drain`, `bin`, `control`, `metrics`, `pool`, `service`, `stack`, `metric-map`
+    my.toml, `horizn = "1h"`, column 1: `horizn`: found the unknown key `horizn`, expected one of `name`, `about`, `horizon`, `drain`, `bin`, `control`, `metrics`, `pool`, `service`, `stack`, `metric-map`
     hint: did you mean `horizon`?
     "#);
-    assert_snapshot!(error("launch-failure =", "launch-failures ="), @r#"
-    my.toml:71:1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `price`, `billing-minimum`, `launch-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `spot`
+    assert_snapshot!(error("launch-failure =", "launch-failures ="), @"
+    my.toml, `launch-failures = 0.0`, column 1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `price`, `billing-minimum`, `launch-failure`, `accelerator-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `spot`, `standby`
     hint: did you mean `launch-failure`?
-    "#);
-    assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @r#"
-    my.toml:125:15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    ");
+    assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @"
+    my.toml, `[service.chat.gatway]`, column 15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `gateway`?
-    "#);
+    ");
 }
 
 #[test]
 fn a_value_without_its_unit_is_refused() {
-    assert_snapshot!(error("drain = \"10m\"", "drain = \"10\""), @"my.toml:15:9: `drain`: found `10`, expected a duration with a unit, such as `90s`, `250ms` or `1h 30m`");
-    assert_snapshot!(error("drain = \"10m\"", "drain = 600"), @r#"my.toml:15:9: `drain`: found `600`, expected a duration with a unit, such as "90s" or "1h 30m""#);
-    assert_snapshot!(error("image = \"9GB\"", "image = \"9\""), @"my.toml:112:9: `service.chat.llm.image`: found `9`, expected a size with a unit, such as `14GiB`");
-    assert_snapshot!(error("rate = \"2 req/s\"", "rate = 2"), @r#"my.toml:139:8: `service.chat.traffic.synthetic.rate`: found `2`, expected a rate with its unit, such as "45 req/s""#);
+    assert_snapshot!(error("drain = \"10m\"", "drain = \"10\""), @r#"my.toml, `drain = "10"`, column 9: `drain`: found `10`, expected a duration with a unit, such as `90s`, `250ms` or `1h 30m`"#);
+    assert_snapshot!(error("drain = \"10m\"", "drain = 600"), @r#"my.toml, `drain = 600`, column 9: `drain`: found `600`, expected a duration with a unit, such as "90s" or "1h 30m""#);
+    assert_snapshot!(error("image = \"9GB\"", "image = \"9\""), @r#"my.toml, `image = "9"`, column 9: `service.chat.llm.image`: found `9`, expected a size with a unit, such as `14GiB`"#);
+    assert_snapshot!(error("rate = \"2 req/s\"", "rate = 2"), @r#"my.toml, `rate = 2`, column 8: `service.chat.traffic.synthetic.rate`: found `2`, expected a rate with its unit, such as "45 req/s""#);
 }
 
 #[test]
 fn money_has_a_currency_and_is_never_negative() {
-    assert_snapshot!(error("price = \"1.861 USD/h\"", "price = \"-1.861 USD/h\""), @"my.toml:69:9: `pool.gpu.price`: found `-1.861 USD/h`, expected a price that is not negative, such as `1.861 USD/h`");
-    assert_snapshot!(error("price = \"1.861 USD/h\"", "price = 1.861"), @r#"my.toml:69:9: `pool.gpu.price`: found `1.861`, expected a price, such as "1.861 USD/h""#);
+    assert_snapshot!(error("price = \"1.861 USD/h\"", "price = \"-1.861 USD/h\""), @r#"my.toml, `price = "-1.861 USD/h"`, column 9: `pool.gpu.price`: found `-1.861 USD/h`, expected a price that is not negative, such as `1.861 USD/h`"#);
+    assert_snapshot!(error("price = \"1.861 USD/h\"", "price = 1.861"), @r#"my.toml, `price = 1.861`, column 9: `pool.gpu.price`: found `1.861`, expected a price, such as "1.861 USD/h""#);
 }
 
 #[test]
 fn a_name_that_the_catalogue_lacks_is_shown_with_the_nearest() {
     assert_snapshot!(error("gpus = [\"L40S\"]", "gpus = [\"L40\"]"), @r#"
-    my.toml:106:9: `service.chat.llm.gpus.0`: found the unknown GPU `L40`, expected one of the 23 that the catalogue has
+    my.toml, `gpus = ["L40"]`, column 9: `service.chat.llm.gpus.0`: found the unknown GPU `L40`, expected one of the 23 that the catalogue has
     hint: did you mean `L40S`?
     "#);
     assert_snapshot!(error("\"g6e.xlarge\"", "\"g6e.xlrge\""), @r#"
-    my.toml:63:12: `pool.gpu.instance`: found the unknown instance type `g6e.xlrge`, expected one of the 237 that the catalogue has
+    my.toml, `instance = "g6e.xlrge"`, column 12: `pool.gpu.instance`: found the unknown instance type `g6e.xlrge`, expected one of the 237 that the catalogue has
     hint: did you mean `g6e.xlarge`?
     "#);
     assert_snapshot!(error("model = \"Llama-3.1-8B\"", "model = \"Lama-3.1-8B\""), @r#"
-    my.toml:105:9: `service.chat.llm.model`: found the unknown model `Lama-3.1-8B`, expected one of the 14 that the catalogue has
+    my.toml, `model = "Lama-3.1-8B"`, column 9: `service.chat.llm.model`: found the unknown model `Lama-3.1-8B`, expected one of the 14 that the catalogue has
     hint: did you mean `Llama-3.1-8B`?
     "#);
     assert_snapshot!(error("platform = \"eks-gpu\"", "platform = \"eks-gp\""), @r#"
-    my.toml:72:12: `pool.gpu.platform`: found the unknown platform `eks-gp`, expected one of `aks`, `aks-gpu`, `eks`, `eks-gpu`, `gke`, `gke-gpu`, `neocloud`, `neocloud-gpu`
+    my.toml, `platform = "eks-gp"`, column 12: `pool.gpu.platform`: found the unknown platform `eks-gp`, expected one of `aks`, `aks-gpu`, `eks`, `eks-gpu`, `gke`, `gke-gpu`, `neocloud`, `neocloud-gpu`
     hint: did you mean `eks-gpu`?
     "#);
     assert_snapshot!(error("pull = \"pull-network-disk\"", "pull = \"pull-nvm\""), @r#"
-    my.toml:78:8: `pool.gpu.pull`: found the unknown delay `pull-nvm`, expected one of `pull-network-disk`, `pull-nvme`
+    my.toml, `pull = "pull-nvm"`, column 8: `pool.gpu.pull`: found the unknown delay `pull-nvm`, expected one of `pull-network-disk`, `pull-nvme`
     hint: did you mean `pull-nvme`?
     "#);
     assert_snapshot!(error("{ table = \"azure-2024-chat\" }", "{ table = \"azure-2024-cat\" }"), @r#"
-    my.toml:140:20: `service.chat.traffic.synthetic.prompt.table`: unknown length table `azure-2024-cat`, expected one of `azure-2023-chat`, `azure-2023-code`, `azure-2024-chat`, `azure-2024-code`, `deepseek-r1`
+    my.toml, `prompt = { table = "azure-2024-cat" }`, column 20: `service.chat.traffic.synthetic.prompt.table`: unknown length table `azure-2024-cat`, expected one of `azure-2023-chat`, `azure-2023-code`, `azure-2024-chat`, `azure-2024-code`, `deepseek-r1`
     hint: did you mean `azure-2024-chat`?
     "#);
 }
 
 #[test]
 fn a_delay_of_another_stage_does_not_fit() {
-    assert_snapshot!(error("boot = \"ec2-gpu-boot\"", "boot = \"pull-nvme\""), @"my.toml:74:8: `pool.gpu.boot`: found the unknown delay `pull-nvme`, expected one of `aks-boot`, `aks-gpu-boot`, `ec2-boot`, `ec2-gpu-boot`, `gke-boot`, `neocloud-boot`");
+    assert_snapshot!(error("boot = \"ec2-gpu-boot\"", "boot = \"pull-nvme\""), @r#"my.toml, `boot = "pull-nvme"`, column 8: `pool.gpu.boot`: found the unknown delay `pull-nvme`, expected one of `aks-boot`, `aks-gpu-boot`, `ec2-boot`, `ec2-gpu-boot`, `gke-boot`, `neocloud-boot`"#);
     assert_snapshot!(
         error("boot = \"ec2-gpu-boot\"", "boot = { uniform = { low = \"2s\", high = \"1s\" } }"),
-        @"my.toml:74:1: `pool.gpu.boot`: found `low` 2s above `high` 1s, expected `low` at most `high`"
+        @r#"my.toml, `boot = { uniform = { low = "2s", high = "1s" } }`, column 1: `pool.gpu.boot`: found `low` 2s above `high` 1s, expected `low` at most `high`"#
     );
 }
 
 #[test]
 fn a_policy_that_does_not_exist_is_shown_with_the_nearest() {
-    assert_snapshot!(error("[stack.replicas.static-replicas]", "[stack.replicas.static-replica]"), @r#"
-    my.toml:159:17: `stack.0.replicas.static-replica`: found the unknown name `static-replica`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`, `dynamo-planner`
+    assert_snapshot!(error("[stack.replicas.static-replicas]", "[stack.replicas.static-replica]"), @"
+    my.toml, `[stack.replicas.static-replica]`, column 17: `stack.0.replicas.static-replica`: found the unknown name `static-replica`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`, `dynamo-planner`
     hint: did you mean `static-replicas`?
-    "#);
-    assert_snapshot!(error("[stack.replicas.static-replicas]", "[stack.replicas]"), @"my.toml:160:1: `stack.0.replicas.replicas`: found the unknown name `replicas`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`, `dynamo-planner`");
+    ");
+    assert_snapshot!(error("[stack.replicas.static-replicas]", "[stack.replicas]"), @"my.toml, `replicas = 1`, column 1: `stack.0.replicas.replicas`: found the unknown name `replicas`, expected one of `static-replicas`, `hpa`, `keda`, `kpa`, `naive-ratio`, `aibrix-kpa`, `aibrix-apa`, `wva`, `dynamo-planner`");
 }
 
 #[test]
 fn numbers_stay_in_their_ranges() {
-    assert_snapshot!(error("launch-failure = 0.0", "launch-failure = 1.5"), @"my.toml:71:18: `pool.gpu.launch-failure`: found `1.5`, expected a share from 0 to 1");
-    assert_snapshot!(error("bin = \"1m\"", "bin = \"0s\""), @"my.toml:16:7: `bin`: found `0s`, expected a duration that is longer than zero");
-    assert_snapshot!(error("max-num-seqs = 256", "max-num-seqs = 0"), @"my.toml:109:16: `service.chat.llm.max-num-seqs`: found `0`, expected a whole number from 1");
-    assert_snapshot!(error("initial = 0 ", "initial = 9 "), @"my.toml:66:11: `pool.gpu.initial`: found `9`, expected from `min` 0 to `max` 8");
-    assert_snapshot!(error("max-num-batched-tokens = 2048", "max-num-batched-tokens = 64"), @"my.toml:110:26: `service.chat.llm.max-num-batched-tokens`: found `64`, expected at least `max-num-seqs`, which is 256");
-    assert_snapshot!(error("initial = 0                        # ready", "initial = 5\nstock = { a = 4 } # ready"), @"my.toml:66:11: `pool.gpu.initial`: found `5`, expected at most the `stock` of all zones, 4");
-    assert_snapshot!(error("window = \"0s\"", "window = \"5s\""), @"my.toml:33:10: `metrics.window`: found `5s`, expected `0s`, or at least one `scrape-interval`");
-    assert_snapshot!(error("# metrics = [\"queue-length\"]       #", "[metrics.path.mine]\nmetrics = [] #"), @"my.toml:60:1: `metrics.path.mine.metrics`: found `[]`, expected one metric or more");
-    assert_snapshot!(error("# [metrics.path.metrics-server]\n# metrics = [\"busy\"]", "[metrics.path.mine]\nmetrics = [\"busy\", \"busy\"]"), @"my.toml:42:20: `metrics.path.mine.metrics.1`: found a metric that has a path, expected each metric on one path");
-    assert_snapshot!(error("max = 8", "max = -8"), @"my.toml:64:7: `pool.gpu.max`: found `-8`, expected a whole number that is not negative");
+    assert_snapshot!(error("launch-failure = 0.0", "launch-failure = 1.5"), @"my.toml, `launch-failure = 1.5`, column 18: `pool.gpu.launch-failure`: found `1.5`, expected a share from 0 to 1");
+    assert_snapshot!(error("bin = \"1m\"", "bin = \"0s\""), @r#"my.toml, `bin = "0s"`, column 7: `bin`: found `0s`, expected a duration that is longer than zero"#);
+    assert_snapshot!(error("max-num-seqs = 256", "max-num-seqs = 0"), @"my.toml, `max-num-seqs = 0`, column 16: `service.chat.llm.max-num-seqs`: found `0`, expected a whole number from 1");
+    assert_snapshot!(error("initial = 0 ", "initial = 9 "), @"my.toml, `initial = 9`, column 11: `pool.gpu.initial`: found `9`, expected from `min` 0 to `max` 8");
+    assert_snapshot!(error("max-num-batched-tokens = 2048", "max-num-batched-tokens = 64"), @"my.toml, `max-num-batched-tokens = 64`, column 26: `service.chat.llm.max-num-batched-tokens`: found `64`, expected at least `max-num-seqs`, which is 256");
+    assert_snapshot!(error("initial = 0                        # ready", "initial = 5\nstock = { a = 4 } # ready"), @"my.toml, `initial = 5`, column 11: `pool.gpu.initial`: found `5`, expected at most the `stock` of all zones, 4");
+    assert_snapshot!(error("window = \"0s\"", "window = \"5s\""), @r#"my.toml, `window = "5s"`, column 10: `metrics.window`: found `5s`, expected `0s`, or at least one `scrape-interval`"#);
+    assert_snapshot!(error("# metrics = [\"queue-length\"]       #", "[metrics.path.mine]\nmetrics = [] #"), @"my.toml, `metrics = []`, column 1: `metrics.path.mine.metrics`: found `[]`, expected one metric or more");
+    assert_snapshot!(error("# [metrics.path.metrics-server]\n# metrics = [\"busy\"]", "[metrics.path.mine]\nmetrics = [\"busy\", \"busy\"]"), @r#"my.toml, `metrics = ["busy", "busy"]`, column 20: `metrics.path.mine.metrics.1`: found a metric that has a path, expected each metric on one path"#);
+    assert_snapshot!(error("max = 8", "max = -8"), @"my.toml, `max = -8`, column 7: `pool.gpu.max`: found `-8`, expected a whole number that is not negative");
 }
 
 #[test]
 fn a_replica_that_fits_nowhere_is_found_before_the_run() {
-    assert_snapshot!(error("cpu = \"2\"", "cpu = \"200\""), @r#"
-    my.toml:100:15: `service.chat.requests`: found a replica of cpu 200000m, memory 8GiB, gpus 1, expected at most cpu 3920m, memory 29317MiB, gpus 1
+    assert_snapshot!(error("cpu = \"2\"", "cpu = \"200\""), @"
+    my.toml, `[service.chat.requests]`, column 15: `service.chat.requests`: found a replica of cpu 200000m, memory 8GiB, gpus 1, expected at most cpu 3920m, memory 29317MiB, gpus 1
     hint: lower `requests` or `tensor-parallel`, or take a larger `instance`
-    "#);
+    ");
     assert_snapshot!(error("\"g6e.xlarge\"", "\"g6.xlarge\""), @r#"
-    my.toml:106:1: `service.chat.llm.gpus`: found no pool with `L40S`
+    my.toml, `gpus = ["L40S"]`, column 1: `service.chat.llm.gpus`: found no pool with `L40S`
     hint: add a pool whose `instance` has such GPUs, or a GPU model that a pool has
     "#);
     assert_snapshot!(error("# node-selector = { pool = \"gpu\" }", "node-selector = { pool = \"cpu\" }"), @r#"
-    my.toml:96:1: `service.chat.node-selector`: found no pool with all of these labels
+    my.toml, `node-selector = { pool = "cpu" }`, column 1: `service.chat.node-selector`: found no pool with all of these labels
     hint: pools have the labels `pool`, `node.kubernetes.io/instance-type`, `kubernetes.io/arch` and their own `labels`
     "#);
-    assert_snapshot!(error("# taints = [", "taints = [{ key = \"gpu\", effect = \"NoSchedule\" },"), @r#"
-    my.toml:91:10: `service.chat.tolerations`: found no pool whose `taints` a replica tolerates
+    assert_snapshot!(error("# taints = [", "taints = [{ key = \"gpu\", effect = \"NoSchedule\" },"), @"
+    my.toml, `[service.chat]`, column 10: `service.chat.tolerations`: found no pool whose `taints` a replica tolerates
     hint: tolerate a pool's taints, or add a pool without
-    "#);
-    assert_snapshot!(error("tensor-parallel = 1", "tensor-parallel = 2"), @r#"
-    my.toml:100:15: `service.chat.requests`: found a replica of cpu 2000m, memory 8GiB, gpus 2, expected at most cpu 3920m, memory 29317MiB, gpus 1
+    ");
+    assert_snapshot!(error("tensor-parallel = 1", "tensor-parallel = 2"), @"
+    my.toml, `[service.chat.requests]`, column 15: `service.chat.requests`: found a replica of cpu 2000m, memory 8GiB, gpus 2, expected at most cpu 3920m, memory 29317MiB, gpus 1
     hint: lower `requests` or `tensor-parallel`, or take a larger `instance`
-    "#);
+    ");
     assert_snapshot!(error("model = \"Llama-3.1-8B\"", "model = \"Llama-3.1-70B\""), @r#"
-    my.toml:106:9: `service.chat.llm.gpus.0`: `Llama-3.1-70B` in bf16 does not fit into 1 × `L40S`
+    my.toml, `gpus = ["L40S"]`, column 9: `service.chat.llm.gpus.0`: `Llama-3.1-70B` in bf16 does not fit into 1 × `L40S`
     hint: raise `tensor-parallel` or take a larger GPU
     "#);
 }
@@ -140,46 +152,56 @@ fn a_replica_that_fits_nowhere_is_found_before_the_run() {
 fn a_language_model_needs_token_lengths() {
     let prompt = "prompt = { table = \"azure-2024-chat\" }";
     assert_snapshot!(error(prompt, ""), @r#"
-    my.toml:138:23: `service.chat.traffic.synthetic.prompt`: found no `prompt`, expected its length in tokens
+    my.toml, `[service.chat.traffic.synthetic]`, column 23: `service.chat.traffic.synthetic.prompt`: found no `prompt`, expected its length in tokens
     hint: write `prompt = { table = "azure-2024-chat" }`, for example
     "#);
 }
 
 #[test]
 fn a_policy_says_what_its_settings_may_be() {
-    assert_snapshot!(error("replicas = 1\n", "replicas = 0\n"), @"my.toml:160:12: `stack.0.replicas.static-replicas.replicas`: found `0`, expected at least 1");
-    assert_snapshot!(error("[stack.nodes.fixed-nodes] ", "[stack.nodes.fixed-nodes.nodes]\ngpus = 1 "), @"my.toml:163:26: `stack.0.nodes.fixed-nodes.nodes`: found `gpus`, expected a pool of the scenario: `gpu`");
+    assert_snapshot!(error("replicas = 1\n", "replicas = 0\n"), @"my.toml, `replicas = 0`, column 12: `stack.0.replicas.static-replicas.replicas`: found `0`, expected at least 1");
+    assert_snapshot!(error("[stack.nodes.fixed-nodes] ", "[stack.nodes.fixed-nodes.nodes]\ngpus = 1 "), @"my.toml, `[stack.nodes.fixed-nodes.nodes]`, column 26: `stack.0.nodes.fixed-nodes.nodes`: found `gpus`, expected a pool of the scenario: `gpu`");
+}
+
+#[test]
+fn gpu_instances_hibernate_only_as_a_what_if() {
+    let standby = |state: &str| {
+        let table = "[pool.gpu.standby]\nnodes = 1\nholding = \"0.02 USD/h\"";
+        error("# [pool.gpu.standby]", &format!("{table}\nstate = \"{state}\"\n#"))
+    };
+    assert_snapshot!(standby("hibernated"), @"");
+    assert_snapshot!(standby("suspended"), @"");
 }
 
 #[test]
 fn a_service_serves_one_thing() {
-    assert_snapshot!(error("[service.web.plain]", "[service.web.plan]"), @r#"
-    my.toml:143:14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    assert_snapshot!(error("[service.web.plain]", "[service.web.plan]"), @"
+    my.toml, `[service.web.plan]`, column 14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `plain`?
-    "#);
+    ");
     let both =
         "[service.web.llm]\nmodel = \"Llama-3.1-8B\"\ngpus = [\"L40S\"]\n[service.web.plain]";
-    assert_snapshot!(error("[service.web.plain]", both), @"my.toml:143:10: `service.web`: found both of `llm` and `plain`, expected one of them");
+    assert_snapshot!(error("[service.web.plain]", both), @"my.toml, `[service.web.llm]`, column 10: `service.web`: found both of `llm` and `plain`, expected one of them");
 }
 
 #[test]
 fn a_stack_names_services_and_pools_that_exist() {
-    assert_snapshot!(error("# initial-nodes = { gpu", "initial-nodes = { gpus"), @r#"
-    my.toml:158:26: `stack.0.initial-nodes.gpus`: found the unknown pool `gpus`, expected one of `gpu`
+    assert_snapshot!(error("# initial-nodes = { gpu", "initial-nodes = { gpus"), @"
+    my.toml, `initial-nodes = { gpus = 4 }`, column 26: `stack.0.initial-nodes.gpus`: found the unknown pool `gpus`, expected one of `gpu`
     hint: did you mean `gpu`?
-    "#);
-    assert_snapshot!(error("# initial-nodes = { gpu = 4 }", "initial-nodes = { gpu = 9 }"), @"my.toml:158:25: `stack.0.initial-nodes.gpu`: found `9`, expected from `min` 0 to `max` 8");
-    assert_snapshot!(error("# initial-replicas = { chat", "initial-replicas = { cat"), @r#"
-    my.toml:157:28: `stack.0.initial-replicas.cat`: found the unknown service `cat`, expected one of `chat`, `web`
+    ");
+    assert_snapshot!(error("# initial-nodes = { gpu = 4 }", "initial-nodes = { gpu = 9 }"), @"my.toml, `initial-nodes = { gpu = 9 }`, column 25: `stack.0.initial-nodes.gpu`: found `9`, expected from `min` 0 to `max` 8");
+    assert_snapshot!(error("# initial-replicas = { chat", "initial-replicas = { cat"), @"
+    my.toml, `initial-replicas = { cat = 4 }`, column 28: `stack.0.initial-replicas.cat`: found the unknown service `cat`, expected one of `chat`, `web`
     hint: did you mean `chat`?
-    "#);
+    ");
 }
 
 #[test]
 fn broken_toml_is_shown_at_its_place() {
-    assert_snapshot!(error("[metrics]", "[metrics"), @"my.toml:29:9: unclosed table, expected `]`");
-    assert_snapshot!(error("bin = \"1m\"", "bin = 1m"), @"my.toml:16:7: string values must be quoted, expected literal string");
-    assert_snapshot!(error("about = \"Every setting there is.\"", ""), @"my.toml:1:1: found no `about`, expected one");
+    assert_snapshot!(error("[metrics]", "[metrics"), @"my.toml, `[metrics`, column 9: unclosed table, expected `]`");
+    assert_snapshot!(error("bin = \"1m\"", "bin = 1m"), @"my.toml, `bin = 1m`, column 7: string values must be quoted, expected literal string");
+    assert_snapshot!(error("about = \"Every setting there is.\"", ""), @"my.toml, `# The manual: a scenario with every setting. Where a setting may be left out, the value here is the one that`, column 1: found no `about`, expected one");
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Engine<'_> {
                 inside: service.score.inside(),
                 nodes: self.fleet.ledger.nodes_up(),
                 nodes_starting: self.fleet.starting(),
-                usd_per_hour: self.fleet.ledger.usd_per_hour(),
+                usd_per_hour: self.fleet.usd_per_hour(),
                 ..service.score.close_bin(now)
             };
             self.timeline.push(row);

@@ -32,7 +32,8 @@ use crate::source::{Arrival, ArrivalSource, SourceError};
 use crate::spec::RunSpec;
 use crate::wakes::Wakes;
 use contract::{
-    Instant, NodeId, NodeStage, PendingPod, Plan, PodId, PodStage, Policy, ServiceId, ServiceSeen,
+    Instant, Micros, NodeId, NodeStage, PendingPod, Plan, PodId, PodStage, Policy, PoolId,
+    ServiceId, ServiceSeen,
 };
 use pods::Pod;
 pub(crate) use pods::PodRef;
@@ -124,6 +125,10 @@ enum Event {
     LaunchFails(NodeId),
     /// An instance is gone.
     NodeGone(NodeId),
+    /// An instance that is to stand by is up, and takes so long to be prepared.
+    StandbyLaunched(PoolId, Micros),
+    /// It is prepared and off.
+    StandbyPrepared(PoolId),
     /// The cloud wants a spot node back.
     ReclaimNotice(NodeId),
     /// The cloud takes it.
@@ -256,6 +261,8 @@ impl Engine<'_> {
             Event::NodeReaches(node, stage) => self.node_reaches(node, stage),
             Event::LaunchFails(node) => self.launch_fails(node),
             Event::NodeGone(node) => self.node_gone(node),
+            Event::StandbyLaunched(pool, prepare) => self.standby_launched(pool, prepare),
+            Event::StandbyPrepared(pool) => self.fleet.standby_switched_off(self.now, pool),
             Event::ReclaimNotice(node) => self.reclaim_notice(node),
             Event::Reclaim(node) => self.reclaim(node),
             Event::Repartitioned(node, gpu) => self.repartitioned(node, gpu),

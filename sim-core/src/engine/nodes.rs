@@ -1,9 +1,10 @@
 //! A node's life: requested, launched, booted, registered, accelerator, ready, draining, gone.
 
 use super::pods::PodRef;
-use super::{Engine, Event, PipeKind, tag};
+use super::{Engine, Event, PipeKind, id, tag};
+use crate::fleet::Order;
 use crate::queue::Class;
-use contract::{Instant, Micros, NodeId, NodeStage, PoolId};
+use contract::{Instant, Micros, NodeId, NodeStage, PoolId, ServiceId};
 
 impl Engine<'_> {
     /// Asks the cloud for a node.
@@ -18,8 +19,29 @@ impl Engine<'_> {
         };
         let at = now + luck.launch;
         self.queue.push(at, Class::Stage, event);
+        if luck.resumes {
+            self.resume(place, pool);
+        }
         self.fingerprint.event(now, tag::NODE, u64::from(node.0) << 8);
         self.update_causes();
+    }
+
+    /// A node resumes from standby, with what was put on it; another is prepared in its place.
+    fn resume(&mut self, place: usize, pool: PoolId) {
+        let keeps_memory = self.fleet.standby_keeps_memory(pool);
+        for service in (0..self.services.len()).filter(|at| self.services[*at].pools[pool.index()])
+        {
+            self.fleet.state[place].hold_from_standby(ServiceId(id(service)), keeps_memory);
+        }
+        if let Some(Order { launch, prepare }) = self.fleet.order_standby(pool) {
+            self.queue.push(self.now + launch, Class::Stage, Event::StandbyLaunched(pool, prepare));
+        }
+    }
+
+    /// An instance that is to stand by is up, and is prepared.
+    pub(super) fn standby_launched(&mut self, pool: PoolId, prepare: Micros) {
+        self.fleet.standby_launched(self.now, pool);
+        self.queue.push(self.now + prepare, Class::Stage, Event::StandbyPrepared(pool));
     }
 
     /// The launch came to nothing: stock-out or a broken instance.
@@ -45,7 +67,9 @@ impl Engine<'_> {
         let next = match stage {
             NodeStage::Booting => Some((NodeStage::Registering, luck.boot)),
             NodeStage::Registering => Some((NodeStage::AcceleratorStarting, luck.register)),
-            NodeStage::AcceleratorStarting => Some((NodeStage::Ready, luck.accelerator)),
+            NodeStage::AcceleratorStarting if !luck.accelerator_fails => {
+                Some((NodeStage::Ready, luck.accelerator))
+            }
             _ => None,
         };
         if stage == NodeStage::Booting

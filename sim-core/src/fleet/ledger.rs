@@ -45,6 +45,10 @@ struct PoolBook {
     gpus: u32,
     billed: u128,
     alive: u128,
+    /// What a prepared standby instance costs.
+    holding: UsdPerHour,
+    prepared: u128,
+    preparing: u128,
 }
 
 impl Ledger {
@@ -58,6 +62,9 @@ impl Ledger {
             gpus: spec.shape.allocatable.gpus,
             billed: 0,
             alive: 0,
+            holding: spec.standby.as_ref().map_or(UsdPerHour(0.0), |standby| standby.holding),
+            prepared: 0,
+            preparing: 0,
         };
         Self {
             horizon,
@@ -98,6 +105,15 @@ impl Ledger {
         let longest = self.horizon.since(since);
         book.alive += u128::from(alive.0);
         book.billed += u128::from(alive.max(book.minimum.min(longest)).0);
+    }
+
+    /// Time of standby instances: switched off, and on while they are prepared.
+    pub(crate) fn standby(&mut self, pool: PoolId, time: Micros, prepared: u32, preparing: u32) {
+        if !self.closed {
+            let book = &mut self.pools[pool.index()];
+            book.prepared += u128::from(time.0) * u128::from(prepared);
+            book.preparing += u128::from(time.0) * u128::from(preparing);
+        }
     }
 
     /// A node's GPUs were used so for a while.
@@ -153,11 +169,15 @@ impl Ledger {
     pub(crate) fn cost(&self, length: Micros, tokens: u64) -> Cost {
         let pool = |book: &PoolBook| {
             let node_hours = hours(book.billed);
+            let (prepared, preparing) = (hours(book.prepared), hours(book.preparing));
+            let standby_usd = prepared * book.holding.0 + preparing * book.price.0;
             PoolCost {
                 pool: book.name.clone(),
                 instance: book.instance.clone(),
                 node_hours,
-                usd: node_hours * book.price.0,
+                standby_hours: prepared,
+                standby_usd,
+                usd: node_hours * book.price.0 + standby_usd,
             }
         };
         let pools: Vec<_> = self.pools.iter().map(pool).collect();

@@ -4,6 +4,7 @@ mod check;
 mod ledger;
 mod node;
 mod pipe;
+mod standby;
 mod starts;
 
 use crate::random::Seed;
@@ -15,6 +16,7 @@ use contract::{
 pub(crate) use ledger::Ledger;
 pub(crate) use node::{NodeLuck, NodeState};
 use placement::device;
+pub(crate) use standby::{Order, Standby};
 pub(crate) use starts::Start;
 use starts::Starts;
 
@@ -32,6 +34,8 @@ pub(crate) struct Fleet {
     stock_taken: Vec<Vec<u32>>,
     /// By pool.
     starts: Vec<Starts>,
+    /// By pool, for those that have instances on standby.
+    standby: Vec<Option<Standby>>,
     pub(crate) launched: u64,
     pub(crate) launch_failures: u64,
     pub(crate) reclaimed: u64,
@@ -45,7 +49,11 @@ impl Fleet {
         let made_in_pool = vec![0; specs.len()];
         let stock_taken = specs.iter().map(|spec| vec![0; spec.zones.len()]).collect();
         let starts = vec![Starts::default(); specs.len()];
+        let standby = specs.iter().zip(0..).map(|(spec, place)| {
+            spec.standby.clone().map(|standby| Standby::new(PoolId(place), standby))
+        });
         Self {
+            standby: standby.collect(),
             specs,
             pools,
             seen: Vec::new(),
@@ -67,11 +75,49 @@ impl Fleet {
     pub(crate) fn request(&mut self, now: Instant, pool: PoolId) -> NodeId {
         let (turn, mut luck) = self.next_luck(pool);
         let zone = self.zone_with_stock(pool, turn);
+        let standby = self.standby[pool.index()].as_mut().filter(|_| zone.is_some());
         if zone.is_none() {
             luck.failure = Some(LaunchFailureKind::StockOut);
+        } else if standby.is_some_and(|standby| standby.take(now, &mut self.ledger)) {
+            luck.resume_from_standby();
+            self.pools[pool.index()].standby -= 1;
         }
         self.starts[pool.index()].requested(luck.failure.is_some());
         self.insert(now, pool, luck, turn, zone)
+    }
+
+    /// Orders what is missing on standby in a pool.
+    pub(crate) fn order_standby(&mut self, pool: PoolId) -> Option<Order> {
+        let spec = &self.specs[pool.index()];
+        self.standby[pool.index()].as_mut()?.order(spec, self.seed)
+    }
+
+    /// A standby instance was launched, to be prepared.
+    pub(crate) fn standby_launched(&mut self, now: Instant, pool: PoolId) {
+        if let Some(standby) = &mut self.standby[pool.index()] {
+            standby.launched(now, &mut self.ledger);
+        }
+    }
+
+    /// A standby instance is prepared and switched off.
+    pub(crate) fn standby_switched_off(&mut self, now: Instant, pool: PoolId) {
+        if let Some(standby) = &mut self.standby[pool.index()] {
+            standby.switched_off(now, &mut self.ledger);
+            self.pools[pool.index()].standby = standby.prepared();
+        }
+    }
+
+    /// Whether a node that resumes in a pool still has what was in memory.
+    pub(crate) fn standby_keeps_memory(&self, pool: PoolId) -> bool {
+        self.standby[pool.index()].as_ref().is_some_and(Standby::keeps_memory)
+    }
+
+    /// What the fleet costs per hour now.
+    pub(crate) fn usd_per_hour(&self) -> f64 {
+        let standby = self.standby.iter().zip(&self.specs);
+        let standby =
+            standby.filter_map(|(standby, spec)| Some(standby.as_ref()?.usd_per_hour(spec)));
+        self.ledger.usd_per_hour() + standby.sum::<f64>()
     }
 
     /// A node that was there before the run began.
@@ -216,6 +262,9 @@ impl Fleet {
 
     /// Brings the books up to date and closes them at the horizon.
     pub(crate) fn close_books(&mut self, now: Instant) {
+        for standby in self.standby.iter_mut().flatten() {
+            standby.settle(now, &mut self.ledger);
+        }
         for place in 0..self.seen.len() {
             self.settle(place, now);
             if let Some(since) = self.state[place].alive_since {
@@ -269,6 +318,7 @@ fn pool_seen(place: usize, spec: &PoolSpec) -> PoolSeen {
         min: spec.min,
         max: spec.max,
         target: 0,
+        standby: spec.standby.as_ref().map_or(0, |standby| standby.nodes),
         failure: None,
     }
 }

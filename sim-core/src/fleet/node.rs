@@ -23,6 +23,12 @@ pub(crate) struct NodeLuck {
     pub(crate) failure: Option<LaunchFailureKind>,
     /// From launch to the reclaim notice.
     pub(crate) spot_life: Option<Micros>,
+    /// Whether the accelerator never comes up.
+    pub(crate) accelerator_fails: bool,
+    /// Operating system up from standby.
+    pub(crate) resume: Micros,
+    /// It comes from standby.
+    pub(crate) resumes: bool,
 }
 
 impl NodeLuck {
@@ -43,6 +49,9 @@ impl NodeLuck {
             .as_ref()
             .filter(|spot| spot.reclaims_per_hour > 0.0)
             .map(|spot| Micros::from_secs_f64(life * 3600.0 / spot.reclaims_per_hour));
+        let accelerator_fails = spec.shape.gpu.is_some() && luck.unit() < spec.accelerator_failure;
+        let standby = spec.standby.as_ref();
+        let resume = standby.map_or(Micros::ZERO, |standby| standby.resume.draw(luck));
         Self {
             launch,
             boot,
@@ -54,7 +63,18 @@ impl NodeLuck {
             cached_weights_per_gib,
             failure: failed.then_some(LaunchFailureKind::LaunchFailed),
             spot_life,
+            accelerator_fails,
+            resume,
+            resumes: false,
         }
+    }
+
+    /// The node resumes from standby: nothing is launched, and nothing boots.
+    pub(crate) fn resume_from_standby(&mut self) {
+        self.launch = Micros::ZERO;
+        self.boot = self.resume;
+        self.failure = None;
+        self.resumes = true;
     }
 }
 
@@ -112,6 +132,16 @@ impl NodeState {
     pub(crate) fn hold_from_the_start(&mut self, service: ServiceId) {
         if !self.weights.contains(&service) {
             self.weights.push(service);
+            self.images.push((service, true));
+        }
+    }
+
+    /// The node was prepared for the service: its image is on the disk, and its weights are in the page cache if
+    /// memory survived.
+    pub(crate) fn hold_from_standby(&mut self, service: ServiceId, keeps_memory: bool) {
+        if keeps_memory {
+            self.hold_from_the_start(service);
+        } else if !self.images.iter().any(|&(held, _)| held == service) {
             self.images.push((service, true));
         }
     }

@@ -10,6 +10,7 @@ mod luck;
 mod metrics;
 mod scheduler;
 mod sharing;
+mod standby;
 mod swarm;
 mod theory;
 mod world;

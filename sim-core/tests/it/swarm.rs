@@ -4,6 +4,7 @@
 use crate::world::{World, pool, service};
 use contract::{
     Action, Cadence, GpuModel, Instant, Micros, NodeId, PodSpec, PoolId, Resources, ServiceId,
+    UsdPerHour,
 };
 use proptest::prelude::*;
 use sim_core::Arrival;
@@ -12,7 +13,7 @@ use sim_core::llm::{EngineSettings, StepModel, StepTables};
 use sim_core::random::Seed;
 use sim_core::spec::{
     GatewaySpec, LlmVariant, NodeStages, PoolSpec, Routing, ServiceKind, ServiceSpec, SpotSpec,
-    StartupSpec, TimeoutOn, ZoneSpec,
+    StandbySpec, StartupSpec, TimeoutOn, ZoneSpec,
 };
 use std::sync::Arc;
 
@@ -51,6 +52,17 @@ fn spot() -> impl Strategy<Value = Option<SpotSpec>> {
     )
 }
 
+fn standby() -> impl Strategy<Value = Option<StandbySpec>> {
+    let some = (1_u32..4, delay(60), delay(300), any::<bool>());
+    prop::option::of(some.prop_map(|(nodes, resume, prepare, keeps_memory)| StandbySpec {
+        nodes,
+        resume,
+        prepare,
+        holding: UsdPerHour(0.1),
+        keeps_memory,
+    }))
+}
+
 fn zones() -> impl Strategy<Value = Vec<ZoneSpec>> {
     let stocks = prop::collection::vec(prop::option::of(0_u32..3), 1..3);
     stocks.prop_map(|stocks| {
@@ -63,14 +75,24 @@ prop_compose! {
         zones in zones(),
         (initial, more) in (0_u32..3, 0_u32..5),
         launch_failure in prop_oneof![Just(0.0), 0.0..0.8],
-        spot in spot(),
+        accelerator_failure in prop_oneof![Just(0.0), 0.0..0.8],
+        (spot, standby) in (spot(), standby()),
         stages in stages(),
         pull_per_gb in delay(2_000),
         image_preloaded in any::<bool>(),
         billing_minimum in millis(0..120_000),
     ) -> PoolSpec {
         let mut pool = PoolSpec {
-            zones, initial, max: initial + more, launch_failure, spot, stages, billing_minimum, ..pool()
+            zones,
+            initial,
+            max: initial + more,
+            launch_failure,
+            accelerator_failure,
+            spot,
+            standby,
+            stages,
+            billing_minimum,
+            ..pool()
         };
         pool.data.pull_per_gb = pull_per_gb;
         pool.data.image_preloaded = image_preloaded;

@@ -222,7 +222,9 @@ pub(crate) fn pool() -> PoolSpec {
         max: 10,
         initial: 0,
         launch_failure: 0.0,
+        accelerator_failure: 0.0,
         spot: None,
+        standby: None,
         stages: NodeStages {
             launch: fixed(10),
             boot: fixed(20),
@@ -383,7 +385,7 @@ fn check(outcome: &Outcome, horizon: Micros, prices: &[UsdPerHour]) {
         assert_eq!(arrived, requests.arrived, "arrivals stand in the bins");
     }
     let bills = summary.cost.pools.iter().zip(prices);
-    let usd: f64 = bills.map(|(pool, price)| pool.node_hours * price.0).sum();
+    let usd: f64 = bills.map(|(pool, price)| pool.node_hours * price.0 + pool.standby_usd).sum();
     assert_close(summary.cost.usd, usd);
     let alive = summary.fleet.nodes_mean * horizon.as_secs_f64() / 3600.0;
     let billed: f64 = summary.cost.pools.iter().map(|pool| pool.node_hours).sum();

@@ -194,7 +194,11 @@ impl Registry {
 
     /// The pool with the size that has been too small for longest, if that is long enough to give up, and by how
     /// much.
-    pub(crate) fn too_small_for_long(&self, now: Instant, settings: &Settings) -> Vec<(PoolId, u32)> {
+    pub(crate) fn too_small_for_long(
+        &self,
+        now: Instant,
+        settings: &Settings,
+    ) -> Vec<(PoolId, u32)> {
         let missing = |(pool, size): (&PoolId, &IncorrectSize)| {
             let long = now.since(size.since) >= settings.max_node_provision_time;
             let short = size.expected.saturating_sub(size.current);

@@ -49,8 +49,8 @@ impl Limiter {
     pub fn grant(&mut self, elapsed: Micros) -> bool {
         let Threshold { nodes, micros } = self.limit;
         let too_many = nodes < 0 || (nodes > 0 && i64::from(self.granted) >= nodes);
-        let too_late =
-            micros < 0 || (micros > 0 && i64::try_from(elapsed.0).is_ok_and(|so_far| so_far > micros));
+        let too_late = micros < 0
+            || (micros > 0 && i64::try_from(elapsed.0).is_ok_and(|so_far| so_far > micros));
         let granted = !too_many && !too_late;
         self.granted += u32::from(granted);
         granted

@@ -22,7 +22,9 @@ impl PriorityTier {
     pub fn of_config(config: &Value) -> Option<Vec<Self>> {
         let tier = |(priority, pools): (&String, &Value)| {
             let priority = priority.parse().ok()?;
-            let pattern = |pool: &Value| pool.as_str().filter(|text| Regex::new(text).is_ok()).map(Into::into);
+            let pattern = |pool: &Value| {
+                pool.as_str().filter(|text| Regex::new(text).is_ok()).map(Into::into)
+            };
             let pools = pools.as_array()?.iter().map(pattern).collect::<Option<_>>()?;
             Some(Self { priority, pools })
         };

@@ -65,7 +65,8 @@ impl Budget {
         for bucket in whole_empty {
             let place = whole_drain.iter().position(|other| other.pool == bucket.pool);
             let partner = place.map(|place| whole_drain.remove(place));
-            let (nodes, drains) = (bucket.nodes.len(), partner.as_ref().map_or(0, |p| p.nodes.len()));
+            let (nodes, drains) =
+                (bucket.nodes.len(), partner.as_ref().map_or(0, |p| p.nodes.len()));
             full = full || !self.admits(nodes, drains, may_exceed);
             if full || !pools[bucket.pool].may_go(nodes + drains) {
                 continue;

@@ -74,7 +74,8 @@ impl<'a> ScaleDown<'a, '_> {
         let short = |owner: Owner| {
             let service = owner.service().map(|service| &services[service.index()]);
             service.map_or(0, |service| {
-                let there = service.replicas.pending + service.replicas.starting + service.replicas.ready;
+                let there =
+                    service.replicas.pending + service.replicas.starting + service.replicas.ready;
                 service.replicas_wanted.saturating_sub(there)
             })
         };
@@ -143,7 +144,9 @@ impl<'a> ScaleDown<'a, '_> {
     fn candidates(&self, snapshot: &Snapshot<'_>, memory: &Memory) -> Vec<&'a NodeSeen> {
         let may_go = |node: &&NodeSeen| {
             let pool = &self.seen.pools[node.pool.index()];
-            pool.target > pool.min && !self.is_starting(node) && !self.waits_locally(pool.id, memory)
+            pool.target > pool.min
+                && !self.is_starting(node)
+                && !self.waits_locally(pool.id, memory)
         };
         let is_empty = |node: &NodeSeen| {
             let guests = snapshot.find(node.id).map(|place| snapshot.nodes[place].guests.len());
@@ -194,8 +197,7 @@ impl<'a> ScaleDown<'a, '_> {
     /// What of a pod matters to whether it may move.
     fn facts(&self, guest: &Guest<'_>) -> PodFacts {
         let service = guest.pod.and_then(|pod| pod.owner.service());
-        let replicas =
-            service.map(|service| self.seen.services[service.index()].replicas_wanted);
+        let replicas = service.map(|service| self.seen.services[service.index()].replicas_wanted);
         let controller = Controller::Known { replicas, exists: true };
         // Age matters only to pods of the system, of which there are none.
         PodFacts { controller, ..PodFacts::replicated(Micros::ZERO) }
@@ -337,13 +339,7 @@ impl<'a> ScaleDown<'a, '_> {
         )
     }
 
-    fn remove_one(
-        &self,
-        found: &Unneeded<'_>,
-        drains: bool,
-        memory: &mut Memory,
-        plan: &mut Plan,
-    ) {
+    fn remove_one(&self, found: &Unneeded<'_>, drains: bool, memory: &mut Memory, plan: &mut Plan) {
         let (node, now) = (found.node, self.seen.now);
         let since = memory.unneeded.remove(&node.id).unwrap_or(now);
         let unneeded_for = now.since(since).as_secs_f64();

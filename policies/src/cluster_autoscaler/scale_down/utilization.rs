@@ -110,7 +110,8 @@ impl NodeUse<'_> {
     ) -> Option<f64> {
         let (mut used, mut left_out) = (0, 0);
         for pod in pods.filter(|pod| !pod.long_gone) {
-            let ignored = (pod.daemon && self.ignore_daemons) || (pod.mirror && self.ignore_mirrors);
+            let ignored =
+                (pod.daemon && self.ignore_daemons) || (pod.mirror && self.ignore_mirrors);
             *(if ignored { &mut left_out } else { &mut used }) += amount(&pod.requests);
         }
         let all = amount(&self.allocatable);

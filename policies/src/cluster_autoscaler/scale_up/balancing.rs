@@ -21,7 +21,8 @@ pub fn balance(pools: &[Share], new_nodes: u32) -> Vec<Share> {
         let Some(smallest) = open.min_by_key(|share| share.size) else { break };
         smallest.size += 1;
     }
-    let before = |share: &Share| pools.iter().find(|pool| pool.pool == share.pool).map(|pool| pool.size);
+    let before =
+        |share: &Share| pools.iter().find(|pool| pool.pool == share.pool).map(|pool| pool.size);
     shares.retain(|share| before(share) != Some(share.size));
     shares
 }

@@ -85,7 +85,8 @@ pub fn similar_pools<'a>(
     let Some(wanted) = takes(chosen).filter(|groups| !groups.is_empty()) else {
         return Vec::new();
     };
-    let takes_all =
-        |pool: &usize| takes(*pool).is_some_and(|own| wanted.iter().all(|group| own.contains(group)));
+    let takes_all = |pool: &usize| {
+        takes(*pool).is_some_and(|own| wanted.iter().all(|group| own.contains(group)))
+    };
     alike.into_iter().filter(takes_all).collect()
 }

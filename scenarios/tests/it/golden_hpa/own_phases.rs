@@ -215,7 +215,9 @@ fn pool(nodes: u32) -> PoolSpec {
         max: nodes,
         initial: nodes,
         launch_failure: 0.0,
+        accelerator_failure: 0.0,
         spot: None,
+        standby: None,
         stages: NodeStages {
             launch: seconds(0.0),
             boot: seconds(0.0),
