@@ -28,22 +28,30 @@ pub(super) struct Found {
 }
 
 /// Kinds that stand beside autoscalers in people's files and do not scale.
-const BESIDE: [&str; 22] = [
+const BESIDE: [&str; 31] = [
     "ClusterRole",
     "ClusterRoleBinding",
     "ClusterTriggerAuthentication",
     "ConfigMap",
+    "CronJob",
+    "DaemonSet",
     "Deployment",
     "Gateway",
     "HTTPRoute",
+    "InferencePool",
     "Ingress",
+    "Job",
     "LeaderWorkerSet",
+    "LimitRange",
     "Namespace",
     "NetworkPolicy",
+    "PersistentVolume",
     "PersistentVolumeClaim",
     "PodDisruptionBudget",
     "PodMonitor",
     "PriorityClass",
+    "PrometheusRule",
+    "ResourceQuota",
     "Role",
     "RoleBinding",
     "Secret",
@@ -51,6 +59,7 @@ const BESIDE: [&str; 22] = [
     "ServiceAccount",
     "ServiceMonitor",
     "StatefulSet",
+    "TriggerAuthentication",
 ];
 
 /// Every autoscaler among `objects`, in order.
@@ -91,6 +100,12 @@ fn read(
         (version, "HorizontalPodAutoscaler") => {
             Err(Fault::expected(["apiVersion"], version, "`autoscaling/v2`")
                 .hint("`kubectl get hpa.v2.autoscaling NAME -o yaml` prints it so"))
+        }
+        (version, "ScaledObject") => {
+            Err(Fault::expected(["apiVersion"], version, "`keda.sh/v1alpha1`"))
+        }
+        (version, "Service") if version.starts_with("serving.knative.dev/") => {
+            Err(Fault::expected(["apiVersion"], version, "`serving.knative.dev/v1`"))
         }
         (_, kind) if BESIDE.contains(&kind) => return Ok(None),
         (_, kind) => Err(Fault::new(

@@ -4,8 +4,8 @@ use super::fault::Fault;
 use super::tree::{Node, Position};
 use crate::document::{KeyPath, in_our_words};
 use crate::error::{Place, ScenarioError};
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_path_to_error::Segment;
 use serde_saphyr::UserMessageFormatter;
 use std::collections::BTreeMap;
@@ -37,6 +37,7 @@ pub(super) struct Resource<Spec> {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct Metadata {
     pub(super) name: String,
+    #[serde(deserialize_with = "none_if_null")]
     pub(super) annotations: BTreeMap<String, String>,
     namespace: IgnoredAny,
     labels: IgnoredAny,
@@ -51,6 +52,13 @@ pub(super) struct Metadata {
     resource_version: IgnoredAny,
     self_link: IgnoredAny,
     uid: IgnoredAny,
+}
+
+/// A map, or none where templates leave the key without a value.
+fn none_if_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Objects of a text, in order; those of a `List` one by one. `origin` is how messages call the file.

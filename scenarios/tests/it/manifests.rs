@@ -127,6 +127,21 @@ fn a_single_service_can_have_its_manifest_beside_a_shared_policy() {
 }
 
 #[test]
+fn what_people_keep_beside_an_autoscaler_is_passed_over() {
+    let folder = tempfile::tempdir().expect("a folder for the manifests");
+    let sample = fs::read_to_string(Path::new(SAMPLES).join("hpa-walkthrough.yaml"));
+    let sample = sample.expect("a sample").replace("  labels: { app: chat }", "  annotations:");
+    let beside =
+        "apiVersion: keda.sh/v1alpha1\nkind: TriggerAuthentication\nmetadata: { name: prom }\n";
+    let rule = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nspec: { groups: [] }\n";
+    let text = format!("---\n{beside}---\n{rule}---\n{sample}---\n");
+    fs::write(folder.path().join("hpa-walkthrough.yaml"), text).expect("a writable folder");
+    let resolved = Scenario::parse(ONE_SERVICE, "my.toml", folder.path());
+    let resolved = resolved.unwrap_or_else(|error| panic!("{}", say(&error)));
+    assert_eq!(resolved.to_toml(), parse(ONE_SERVICE).to_toml());
+}
+
+#[test]
 fn a_trigger_can_go_by_its_own_name() {
     let resolved = stack(&with("file = \"keda-prometheus.yaml\"", "requests = \"in-flight\"\n"));
     assert!(resolved.contains("metric = \"in-flight\"\nname = \"requests\""), "{resolved}");
@@ -281,6 +296,8 @@ fn a_known_field_that_is_not_flown_says_so() {
             "type: AverageValue\n        averageValue: 500m"
         ),
         hpa_error("autoscaling/v2", "autoscaling/v1"),
+        keda_error("keda.sh/v1alpha1", "keda.k8s.io/v1alpha1"),
+        knative_error("serving.knative.dev/v1", "serving.knative.dev/v1beta1"),
         keda_error("- type: prometheus", "- type: cpu"),
         keda_error("- type: prometheus", "- type: rabbitmq"),
         keda_error("    name: waiting", "    metricType: Value\n    name: waiting"),
