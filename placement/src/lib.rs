@@ -22,6 +22,7 @@ mod sampling;
 mod unschedulable;
 
 pub mod device;
+pub mod packing;
 pub mod score;
 
 pub use best::best;
