@@ -39,7 +39,7 @@ struct AzureRows {
 fn rows(input: Input) -> Result<Box<dyn Rows>, Problem> {
     // No field is ever quoted, so a quote is damage: read as one, it would swallow rows.
     let mut csv = ReaderBuilder::new().quoting(false).flexible(true).from_reader(input);
-    let header = csv.byte_headers().map_err(csv_problem)?;
+    let header = csv.byte_headers()?;
     if header.is_empty() {
         return Err(Problem::Empty);
     }
@@ -56,7 +56,7 @@ fn rows(input: Input) -> Result<Box<dyn Rows>, Problem> {
 
 impl Rows for AzureRows {
     fn next_row(&mut self) -> Result<Option<Row>, Problem> {
-        if !self.csv.read_byte_record(&mut self.record).map_err(csv_problem)? {
+        if !self.csv.read_byte_record(&mut self.record)? {
             return Ok(None);
         }
         if self.record.len() != self.fields {
@@ -95,14 +95,6 @@ fn tokens(field: &[u8], column: &'static str) -> Result<u32, Problem> {
     let tokens = number.and_then(|number| Tokens::try_from(number).ok());
     let bad = || Problem::Tokens { column, found: excerpt(field) };
     tokens.map(Tokens::get).ok_or_else(bad)
-}
-
-/// With bytes for fields and any number of them, only reading itself can fail.
-fn csv_problem(error: csv::Error) -> Problem {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error.into(),
-        other => Problem::Unreadable(std::io::Error::other(format!("{other:?}"))),
-    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,14 @@ pub enum Problem {
         /// The columns that are needed.
         expected: &'static str,
     },
+    /// The header lacks a column.
+    #[error("found the header `{found}`, expected it to have the column `{missing}`")]
+    Column {
+        /// The header line.
+        found: String,
+        /// The column that is not there.
+        missing: &'static str,
+    },
     /// A header and nothing below it.
     #[error("found a header and no rows")]
     NoRows,
@@ -97,6 +105,32 @@ pub enum Problem {
         /// The field.
         found: String,
     },
+    /// A field does not hold what its column is for.
+    #[error("found `{found}` in `{column}`, expected {expected}")]
+    Value {
+        /// The column's name.
+        column: &'static str,
+        /// The field.
+        found: String,
+        /// What the column holds.
+        expected: &'static str,
+    },
+    /// Names must be told apart.
+    #[error("found `{name}` in `{column}` again, expected each name once")]
+    Repeated {
+        /// The column's name.
+        column: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Rows must come in the order of their places.
+    #[error("found place {found} in `pos`, expected {expected}")]
+    Position {
+        /// The field.
+        found: u64,
+        /// How many rows of the same seed and kind stand above.
+        expected: u64,
+    },
     /// Rows must come in time order.
     #[error("arrives at {at}, before the row above it ({previous})")]
     OutOfOrder {
@@ -124,6 +158,12 @@ impl Problem {
                 "check that the key under `traffic` names the format of the file"
             }
             Self::AllSkipped { .. } => "lower `skip`: it is longer than the trace",
+            Self::Column { .. } => "check that this is the file that is meant; columns go by name",
+            Self::Value { .. } => "correct the field, or take the row out",
+            Self::Repeated { .. } => "rename one of the two rows, or take it out",
+            Self::Position { .. } => {
+                "`pos` counts from 0 for each seed and kind: sort the rows by it, and look for lost ones"
+            }
             Self::Fields { .. } => "the file may have been cut off, or edited: copy it again",
             Self::Time { .. } => "a time without an offset counts as UTC; other forms are not read",
             Self::Tokens { .. } => {

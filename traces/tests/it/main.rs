@@ -5,6 +5,7 @@ mod bad_files;
 mod bad_settings;
 mod generator;
 mod good_settings;
+mod openb;
 mod properties;
 mod replay;
 mod samples;

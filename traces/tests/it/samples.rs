@@ -8,7 +8,7 @@ fn samples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     let mut samples: Vec<PathBuf> =
         folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    samples.retain(|path| !name(path).starts_with('.'));
+    samples.retain(|path| path.is_file() && !name(path).starts_with('.'));
     samples.sort();
     samples
 }
