@@ -74,7 +74,7 @@ impl World {
         self.arrived += 1;
         let spec = Arc::new(PodSpec { requests: self.request(), ..PodSpec::default() });
         let pod = Asking { id: Some(id), spec: &spec };
-        let node = self.cluster.find(&pod, &self.profile, |_| 0);
+        let node = self.cluster.find(&pod, &self.profile, |_| true, |_| 0);
         let place = node.map_or(u64::MAX, |node| node.0.into());
         self.fingerprint = (self.fingerprint ^ place).wrapping_mul(0x0100_0000_01b3);
         if let Some(node) = node {

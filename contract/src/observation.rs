@@ -280,6 +280,9 @@ pub struct PendingPod {
     pub created: Instant,
     /// When the scheduler first said that it fits nowhere; `None` before the first attempt.
     pub unschedulable_since: Option<Instant>,
+    /// The node from which others were evicted for it (`status.nominatedNodeName`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nominated: Option<NodeId>,
 }
 
 /// A node's stage of life.

@@ -1,17 +1,14 @@
 //! Where a pod fits, and which place is best: kube-scheduler's rules as pure functions.
 //!
-//! Filters say whether a pod may run on a node ([`fits`]); scores say how good a place it is; [`best`] does
-//! both for a whole cluster and [`Unschedulable`] words why no node would do. The scheduler of the simulator
-//! and the simulations inside node autoscalers call the same functions.
-//!
-//! [`Cluster`] does all of it for many nodes and pods, fast, with the rules about other pods (affinity,
-//! spreading, ports) and preemption.
+//! Filters say whether a pod may run on a node ([`fits`]); scores say how good a place it is; [`Cluster`] does
+//! both for many nodes and pods, fast, with the rules about other pods (affinity, spreading, ports) and preemption;
+//! [`Unschedulable`] words why no node would do. The scheduler of the simulator and the simulations inside node
+//! autoscalers call the same filters.
 //!
 //! Semantics of kube-scheduler 1.36. Not modelled: soft topology spread (`ScheduleAnyway`, the system defaults),
 //! volumes, namespaces, the interleaving of zones in the list of nodes; pods that are nominated for a node take its
 //! resources and ports, but do not count for the affinity and spreading of others.
 
-mod best;
 mod cluster;
 mod filter;
 mod node;
@@ -25,7 +22,6 @@ pub mod device;
 pub mod packing;
 pub mod score;
 
-pub use best::best;
 pub use cluster::{Asking, Cluster, Preemption, Resident, Unhelpful};
 pub use filter::{Misfit, Shortage, fits, fits_fresh};
 pub use node::Candidate;

@@ -140,5 +140,6 @@ pub(crate) fn pending(id: u32, spec: PodSpec, created: Instant) -> PendingPod {
         spec: Arc::new(spec),
         created,
         unschedulable_since: Some(created),
+        nominated: None,
     }
 }

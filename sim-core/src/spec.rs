@@ -5,6 +5,7 @@ use crate::llm::{EngineSettings, StepModel};
 use crate::random::Seed;
 use contract::{Bytes, GpuModel, Instant, Metric, Micros, NodeShape, PodSpec, UsdPerHour};
 use placement::device::DeviceOrder;
+use placement::{Profile, Queue};
 use std::sync::Arc;
 
 /// One run: a fleet, its services, its control plane, its luck.
@@ -166,6 +167,8 @@ pub struct ServiceSpec {
     pub slo: Slo,
     /// How long a terminating replica may finish its work; then the rest is lost (and retried by clients).
     pub grace: Micros,
+    /// Protects its pods from evictions, as far as another place for the pod that evicts can be found.
+    pub disruption_budget: Option<DisruptionBudget>,
 }
 
 /// What a replica does with a request.
@@ -268,14 +271,63 @@ pub struct ControlSpec {
     pub actuation: Delay,
     /// One scheduling attempt.
     pub scheduling: Delay,
-    /// First back-off of a pod that did not fit (kube-scheduler: 1 s).
-    pub backoff_initial: Micros,
-    /// Longest back-off (kube-scheduler: 10 s).
-    pub backoff_max: Micros,
-    /// Unschedulable pods are retried after this long without an event (kube-scheduler: 5 min).
-    pub unschedulable_flush: Micros,
-    /// How often that is checked (kube-scheduler: 30 s).
-    pub flush_interval: Micros,
+    /// What becomes of pods that did not fit.
+    pub queue: Queue,
+    /// Which of the nodes that fit is the best.
+    pub profile: Profile,
+    /// Which of equally good nodes.
+    pub ties: Ties,
+}
+
+/// Which of several equally good nodes gets a pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ties {
+    /// The first that the search came to.
+    #[default]
+    First,
+    /// One drawn at random, as kube-scheduler does.
+    Random,
+}
+
+/// How many pods of a service may be evicted for others at once (a `PodDisruptionBudget`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisruptionBudget {
+    /// So many stay ready.
+    MinAvailable(Part),
+    /// So many may not be ready.
+    MaxUnavailable(Part),
+}
+
+/// A number of pods, absolute or relative to the replicas asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// So many.
+    Count(u32),
+    /// So many in a hundred, rounded up (Kubernetes).
+    Percent(u32),
+}
+
+impl Part {
+    fn of(self, all: u32) -> u32 {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(percent) => {
+                let part = (u64::from(all) * u64::from(percent)).div_ceil(100);
+                u32::try_from(part).unwrap_or(u32::MAX)
+            }
+        }
+    }
+}
+
+impl DisruptionBudget {
+    /// How many more may be evicted, with so many replicas asked for and so many ready.
+    pub fn allowed(self, wanted: u32, ready: u32) -> u32 {
+        let kept = match self {
+            Self::MinAvailable(part) => part.of(wanted),
+            Self::MaxUnavailable(part) => wanted.saturating_sub(part.of(wanted)),
+        };
+        ready.saturating_sub(kept)
+    }
 }
 
 /// From exporter to policy: the paths that metrics take, and what gets lost on the way.
@@ -362,5 +414,22 @@ impl Outage {
     fn hides(&self, metric: Metric, at: Instant) -> bool {
         let concerned = self.metrics.is_empty() || self.metrics.contains(&metric);
         concerned && self.from <= at && at < self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_allows_what_is_ready_beyond_what_must_stay() {
+        let allowed =
+            |budget: DisruptionBudget| [10, 7, 6, 2].map(|ready| budget.allowed(10, ready));
+        assert_eq!(allowed(DisruptionBudget::MinAvailable(Part::Count(6))), [4, 1, 0, 0]);
+        // 65 % of ten are seven.
+        assert_eq!(allowed(DisruptionBudget::MinAvailable(Part::Percent(65))), [3, 0, 0, 0]);
+        assert_eq!(allowed(DisruptionBudget::MaxUnavailable(Part::Count(4))), [4, 1, 0, 0]);
+        assert_eq!(allowed(DisruptionBudget::MaxUnavailable(Part::Percent(31))), [4, 1, 0, 0]);
+        assert_eq!(DisruptionBudget::MaxUnavailable(Part::Count(20)).allowed(10, 3), 3);
     }
 }

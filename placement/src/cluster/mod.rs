@@ -87,6 +87,8 @@ pub struct Cluster {
     /// How many nodes have an image.
     images: BTreeMap<String, u32>,
     nominations: Vec<Nomination>,
+    /// How many pods have a priority.
+    priorities: BTreeMap<i32, u32>,
     /// Where in the list of nodes the next search begins.
     start: usize,
     found: Vec<search::Found>,
@@ -103,6 +105,7 @@ impl Default for Cluster {
             counts: Vec::new(),
             images: BTreeMap::new(),
             nominations: Vec::new(),
+            priorities: BTreeMap::new(),
             start: 0,
             found: Vec::new(),
         }
@@ -196,6 +199,7 @@ impl Cluster {
         self.denominate(pod.id);
         let group = self.group_of(pod.spec.constraints.as_ref());
         self.count(group, place, !pod.terminating);
+        *self.priorities.entry(pod.spec.priority).or_default() += 1;
         let node = &mut self.nodes[place];
         node.used += pod.spec.requests;
         node.pods.push(pod);
@@ -212,6 +216,7 @@ impl Cluster {
         let at = pods.iter().position(|held| held.id == pod).expect("the pod is on the node");
         let pod = pods.remove(at);
         self.nodes[place].used -= pod.spec.requests;
+        self.forget_priority(pod.spec.priority);
         let group = self.group_of(pod.spec.constraints.as_ref());
         self.discount(group, place, |staying| !(staying && pod.terminating));
         self.refresh(place);
@@ -255,6 +260,31 @@ impl Cluster {
     /// The node that a pod waits for.
     pub fn nominated(&self, pod: PodId) -> Option<NodeId> {
         self.nominations.iter().find(|held| held.pod == pod).map(|held| held.node)
+    }
+
+    /// The pods of lower priority that wait for a node.
+    pub fn nominees_below(&self, node: NodeId, priority: i32) -> Vec<PodId> {
+        let nominees = self.nominations.iter().filter(|held| held.node == node);
+        nominees.filter(|held| held.spec.priority < priority).map(|held| held.pod).collect()
+    }
+
+    /// Whether some pod has a lower priority, so that [`Cluster::preempt`] may help.
+    pub fn outranks_anyone(&self, priority: i32) -> bool {
+        self.priorities.first_key_value().is_some_and(|(&lowest, _)| lowest < priority)
+    }
+
+    /// Whether any pod that was ever seen has rules about others: then what fits may change with every pod, wherever
+    /// it is.
+    pub fn has_rules(&self) -> bool {
+        !self.counts.is_empty()
+    }
+
+    fn forget_priority(&mut self, priority: i32) {
+        let count = self.priorities.get_mut(&priority).expect("a pod's priority is counted");
+        *count -= 1;
+        if *count == 0 {
+            self.priorities.remove(&priority);
+        }
     }
 
     fn place(&self, id: NodeId) -> Result<usize, usize> {

@@ -78,6 +78,8 @@ impl Cluster {
     /// Candidates are tried from `offset` on, which kube-scheduler draws at random, until there are enough: a tenth of
     /// the nodes where eviction may help, at least 100.
     ///
+    /// Only nodes of which `may` is true are cleared.
+    ///
     /// # Errors
     /// Why no eviction helps.
     pub fn preempt(
@@ -85,12 +87,13 @@ impl Cluster {
         pod: &Asking<'_>,
         allowed: &[u32],
         offset: usize,
+        may: impl Fn(NodeId) -> bool,
     ) -> Result<Preemption, Unhelpful> {
         self.group_of(pod.spec.constraints.as_ref());
         if pod.spec.constraints.as_ref().is_some_and(|own| own.never_preempts) {
             return Err(Unhelpful::Never);
         }
-        let places = self.promising(pod);
+        let places = self.promising(pod, may);
         if self.is_underway(pod, &places) {
             return Err(Unhelpful::Underway);
         }
@@ -128,9 +131,12 @@ impl Cluster {
     }
 
     /// Where what keeps the pod off may go away with the pods that are there.
-    fn promising(&self, pod: &Asking<'_>) -> Vec<usize> {
+    fn promising(&self, pod: &Asking<'_>, may: impl Fn(NodeId) -> bool) -> Vec<usize> {
         let rules = Rules::of(self, pod.spec);
         let may_help = |&place: &usize| {
+            if !may(self.nodes[place].id) {
+                return false;
+            }
             let allocatable = &self.kinds[self.nodes[place].kind].shape.allocatable;
             let answer = self.check(pod, &rules, place);
             answer.is_err_and(|refusal| refusal.is_resolvable(pod.spec, allocatable))
@@ -268,7 +274,7 @@ mod tests {
     #[track_caller]
     fn check(nodes: &[&[Held]], allowed: &[u32], cores: u32, expected: &str) {
         let spec = spec(cores, 10);
-        let found = cluster(nodes).preempt(&Asking { id: None, spec: &spec }, allowed, 0);
+        let found = cluster(nodes).preempt(&Asking { id: None, spec: &spec }, allowed, 0, |_| true);
         let text = match found {
             Ok(found) => {
                 let victims = found.victims.iter().map(|pod| pod.0.to_string());
@@ -351,13 +357,13 @@ mod tests {
         let never = Constraints { never_preempts: true, ..Constraints::default() };
         let never = PodSpec { constraints: Some(Arc::new(never)), ..spec(8, 10) };
         let mut cluster = cluster(&[&[(8, 1, 0, None)]]);
-        let found = cluster.preempt(&Asking { id: None, spec: &never }, &[], 0);
+        let found = cluster.preempt(&Asking { id: None, spec: &never }, &[], 0, |_| true);
         assert_eq!(found, Err(Unhelpful::Never));
         let spec = Arc::new(spec(8, 10));
         let pod = Asking { id: Some(PodId(7)), spec: &spec };
         cluster.nominate(PodId(7), NodeId(0), spec.clone());
         cluster.terminate_pod(NodeId(0), PodId(0));
-        assert_eq!(cluster.preempt(&pod, &[], 0), Err(Unhelpful::Underway));
+        assert_eq!(cluster.preempt(&pod, &[], 0, |_| true), Err(Unhelpful::Underway));
     }
 
     #[test]
@@ -383,7 +389,7 @@ mod tests {
             cluster.add_pod(NodeId(id), pod);
         }
         let spec = spec(8, 10);
-        let found = cluster.preempt(&Asking { id: None, spec: &spec }, &[], 50);
+        let found = cluster.preempt(&Asking { id: None, spec: &spec }, &[], 50, |_| true);
         assert_eq!(found.map(|found| found.node), Ok(NodeId(149)));
     }
 }

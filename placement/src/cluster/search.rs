@@ -77,23 +77,24 @@ impl Cluster {
     /// score of those that fit. Once enough have been found (see [`Profile::percentage_of_nodes_to_score`]) a search
     /// ends, and the next goes on from there.
     ///
-    /// `tie` is told how many nodes are best and says which of them to take, in the order in which they were found:
+    /// `also` is a filter more, for what the cluster does not know of nodes, such as parts of GPUs. `tie` is told how many nodes are best and says which of them to take, in the order in which they were found:
     /// kube-scheduler draws one at random.
     pub fn find(
         &mut self,
         pod: &Asking<'_>,
         profile: &Profile,
+        also: impl Fn(NodeId) -> bool,
         tie: impl FnOnce(usize) -> usize,
     ) -> Option<NodeId> {
         self.group_of(pod.spec.constraints.as_ref());
-        if let Some(node) = self.fitting_nomination(pod) {
+        if let Some(node) = self.fitting_nomination(pod).filter(|&node| also(node)) {
             return Some(node);
         }
         let mut found = std::mem::take(&mut self.found);
         let mut bounds = std::mem::take(&mut self.bounds);
         found.clear();
         let search = Search::new(self, *pod, profile);
-        let examined = search.collect(self, &mut bounds, &mut found);
+        let examined = search.collect(self, &also, &mut bounds, &mut found);
         search.add_relative_scores(self, &mut found);
         let best = best_of(&found, tie).map(|place| self.nodes[place].id);
         self.start = (self.start + examined) % self.nodes.len().max(1);
@@ -148,7 +149,13 @@ impl<'a> Search<'a> {
     }
 
     /// Finds nodes that fit, with the score of their resources, until there are enough; how many were looked at.
-    fn collect(&self, cluster: &Cluster, bounds: &mut Bounds, list: &mut Vec<Found>) -> usize {
+    fn collect(
+        &self,
+        cluster: &Cluster,
+        also: &impl Fn(NodeId) -> bool,
+        bounds: &mut Bounds,
+        list: &mut Vec<Found>,
+    ) -> usize {
         let rows = &cluster.rows;
         let wanted = enough(rows.len(), self.profile.percentage_of_nodes_to_score);
         let start = cluster.start.min(rows.len());
@@ -167,7 +174,7 @@ impl<'a> Search<'a> {
                 }
                 let before = finds.count;
                 while place < next && finds.count < wanted {
-                    if self.fits(cluster, &rows[place], place) {
+                    if self.fits(cluster, &rows[place], place) && also(cluster.nodes[place].id) {
                         self.add(&mut finds, &rows[place], place, &scorer, ceiling);
                     }
                     (place, examined) = (place + 1, examined + 1);
@@ -263,4 +270,143 @@ fn best_of(found: &[Found], tie: impl FnOnce(usize) -> usize) -> Option<usize> {
     let chosen = tie(count);
     assert!(chosen < count, "a tie is broken by one of the best");
     best.nth(chosen).map(|found| found.place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{cpu_node, pod};
+    use crate::{Allocation, Resident};
+    use contract::{
+        Constraints, HOSTNAME_KEY, HostPort, Instant, NodeShape, PodAffinity, PodId, Protocol,
+        Selector, Taint, TaintEffect, TopologySpread, ZONE_KEY,
+    };
+    use std::sync::Arc;
+
+    fn soft_taint() -> Taint {
+        let effect = TaintEffect::PreferNoSchedule;
+        Taint { key: "DeletionCandidate".into(), value: String::new(), effect }
+    }
+
+    fn resident(id: u32, spec: PodSpec) -> Resident {
+        let started = Instant::ZERO;
+        Resident { id: PodId(id), spec: Arc::new(spec), started, budget: None, terminating: false }
+    }
+
+    /// Nodes with this many cores (of 8) in use; which gets a pod of one core?
+    #[track_caller]
+    fn check(allocation: Allocation, used: &[&str], soft_taint_on: &[u32], expected: Option<u32>) {
+        let clean = Arc::new(cpu_node());
+        let tainted = Arc::new(NodeShape { taints: vec![soft_taint()], ..cpu_node() });
+        let mut cluster = Cluster::default();
+        for (id, cpu) in (0..).zip(used) {
+            let shape = if soft_taint_on.contains(&id) { &tainted } else { &clean };
+            cluster.add_node(NodeId(id), shape, None);
+            cluster.add_pod(NodeId(id), resident(id, pod(cpu, "0B", 0)));
+        }
+        let profile = Profile { allocation, ..Profile::default() };
+        let asking = Asking { id: None, spec: &pod("1", "4GiB", 0) };
+        assert_eq!(cluster.find(&asking, &profile, |_| true, |_| 0), expected.map(NodeId));
+    }
+
+    #[test]
+    fn the_emptiest_node_wins_by_default() {
+        check(Allocation::LeastAllocated, &["4", "2", "3"], &[], Some(1));
+    }
+
+    #[test]
+    fn the_fullest_that_fits_wins_with_most_allocated() {
+        check(Allocation::MostAllocated, &["4", "7", "7001m"], &[], Some(1));
+    }
+
+    #[test]
+    fn no_node_is_better_than_a_node_that_does_not_fit() {
+        check(Allocation::LeastAllocated, &["8", "7500m"], &[], None);
+        check(Allocation::LeastAllocated, &[], &[], None);
+    }
+
+    #[test]
+    fn a_soft_taint_outweighs_an_empty_node() {
+        check(Allocation::LeastAllocated, &["0", "7"], &[0], Some(1));
+        check(Allocation::LeastAllocated, &["0", "7"], &[0, 1], Some(0));
+    }
+
+    #[test]
+    fn a_tie_goes_to_whom_the_caller_draws() {
+        let mut cluster = Cluster::default();
+        let shape = Arc::new(cpu_node());
+        (0..3).for_each(|id| cluster.add_node(NodeId(id), &shape, None));
+        let (asking, profile) =
+            (Asking { id: None, spec: &pod("1", "1GiB", 0) }, Profile::default());
+        let mut find = |choice: usize| {
+            let tie = |equals| {
+                assert_eq!(equals, 3);
+                choice
+            };
+            cluster.find(&asking, &profile, |_| true, tie)
+        };
+        assert_eq!([0, 1, 2].map(&mut find), [0, 1, 2].map(|id| Some(NodeId(id))));
+    }
+
+    /// Node 0 in zone a with a pod of `app: web` on port 80 that wants to be alone there, node 1 without a zone.
+    #[track_caller]
+    fn check_message(rules: Constraints, expected: &str) {
+        let mut own = Constraints {
+            pod_anti_affinity: vec![PodAffinity {
+                topology_key: HOSTNAME_KEY.into(),
+                selector: Selector::of_labels([("app", "batch")]),
+            }],
+            host_ports: vec![HostPort { port: 80, protocol: Protocol::Tcp, ip: None }],
+            ..Constraints::default()
+        };
+        own.labels.insert("app".into(), "web".into());
+        let mut cluster = Cluster::default();
+        let shape = Arc::new(cpu_node());
+        cluster.add_node(NodeId(0), &shape, Some(&"a".into()));
+        cluster.add_node(NodeId(1), &shape, None);
+        let web_pod = PodSpec { constraints: Some(Arc::new(own)), ..pod("1", "1GiB", 0) };
+        cluster.add_pod(NodeId(0), resident(0, web_pod));
+        let spec = PodSpec { constraints: Some(Arc::new(rules)), ..pod("1", "1GiB", 0) };
+        let message = cluster.explain(&Asking { id: None, spec: &spec }).to_string();
+        assert_eq!(message, format!("0/2 nodes are available: {expected}."));
+    }
+
+    fn near(key: &str, app: &str) -> PodAffinity {
+        PodAffinity { topology_key: key.into(), selector: Selector::of_labels([("app", app)]) }
+    }
+
+    #[test]
+    fn rules_about_other_pods_are_worded_as_kube_scheduler_words_them() {
+        let port = HostPort { port: 80, protocol: Protocol::Tcp, ip: None };
+        check_message(
+            Constraints { host_ports: vec![port], ..Constraints::default() },
+            "1 node(s) didn't have free ports for the requested pod ports",
+        );
+        let affinity = vec![near(ZONE_KEY, "cache")];
+        check_message(
+            Constraints { pod_affinity: affinity, ..Constraints::default() },
+            "2 node(s) didn't match pod affinity rules",
+        );
+        let apart = vec![near(ZONE_KEY, "web")];
+        check_message(
+            Constraints { pod_anti_affinity: apart, ..Constraints::default() },
+            "1 node(s) didn't match pod anti-affinity rules",
+        );
+        let labels = [("app".to_owned(), "batch".to_owned())].into();
+        check_message(
+            Constraints { labels, ..Constraints::default() },
+            "1 node(s) didn't satisfy existing pods anti-affinity rules",
+        );
+        let spread = |key: &str, min_domains| TopologySpread {
+            max_skew: 1,
+            min_domains,
+            topology_key: key.into(),
+            selector: Selector::default(),
+        };
+        check_message(
+            Constraints { topology_spread: vec![spread(ZONE_KEY, 2)], ..Constraints::default() },
+            "1 node(s) didn't match pod topology spread constraints, 1 node(s) didn't match pod \
+             topology spread constraints (missing required label)",
+        );
+    }
 }

@@ -240,7 +240,7 @@ impl Pair {
 
     fn place(&mut self, spec: &Arc<PodSpec>, profile: &Profile, tie: usize) {
         let pod = Asking { id: None, spec };
-        let found = self.cluster.find(&pod, profile, |best| tie % best);
+        let found = self.cluster.find(&pod, profile, |_| true, |best| tie % best);
         let expected = self.naive.find(spec, profile, |best| tie % best);
         assert_eq!(found, expected);
         assert_eq!(self.cluster.start, self.naive.start);
@@ -262,11 +262,11 @@ impl Pair {
     /// Evictions that are proposed are of pods that are outranked, are enough, and trying them out leaves no trace.
     fn preempt(&mut self, spec: &Arc<PodSpec>) {
         let pod = Asking { id: None, spec };
-        if self.cluster.find(&pod, &Profile::default(), |_| 0).is_some() {
+        if self.cluster.find(&pod, &Profile::default(), |_| true, |_| 0).is_some() {
             return;
         }
         let (before, mut after) = (self.cluster.clone(), self.cluster.clone());
-        let found = after.preempt(&pod, &[], 0);
+        let found = after.preempt(&pod, &[], 0, |_| true);
         assert_eq!(format!("{:?}", before.nodes), format!("{:?}", after.nodes));
         assert_eq!(format!("{:?}", before.counts), format!("{:?}", after.counts));
         let Ok(preemption) = found else { return };

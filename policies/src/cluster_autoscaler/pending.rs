@@ -44,8 +44,10 @@ impl<'a> Pending<'a> {
         turn: u64,
     ) -> Self {
         let cutoff = settings.expendable_pods_priority_cutoff;
-        let counts =
-            |pod: &&PendingPod| pod.unschedulable_since.is_some() && pod.spec.priority >= cutoff;
+        // A nominated pod has its place once its victims have left.
+        let is_lost =
+            |pod: &PendingPod| pod.unschedulable_since.is_some() && pod.nominated.is_none();
+        let counts = |pod: &&PendingPod| is_lost(pod) && pod.spec.priority >= cutoff;
         let mut pods: Vec<_> = seen.pending.iter().filter(counts).collect();
         pods.sort_by_cached_key(|pod| (Reverse(pod.spec.priority), scrambled(turn, pod.id)));
         let mut left = place_in_thought(&pods, snapshot);

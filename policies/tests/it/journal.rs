@@ -133,6 +133,7 @@ fn pending(id: u32, now: Instant) -> PendingPod {
         spec: spec(),
         created,
         unschedulable_since: (id % 3 != 2).then_some(created),
+        nominated: None,
     }
 }
 

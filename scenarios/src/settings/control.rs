@@ -3,8 +3,10 @@
 use super::{DelaySetting, Length};
 use crate::catalog::Distribution;
 use contract::Micros;
+use placement::Profile;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sim_core::spec;
 
 /// The control plane's pace: `[control]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +24,30 @@ pub struct Control {
     pub unschedulable_flush: Length,
     /// How often that is checked.
     pub flush_interval: Length,
+    /// Which of several equally good nodes gets a pod.
+    pub ties: Ties,
+    /// Which of the nodes that fit is the best.
+    pub scheduler: Profile,
+}
+
+/// Which of several equally good nodes gets a pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ties {
+    /// The first.
+    #[default]
+    First,
+    /// One at random, as kube-scheduler does.
+    Random,
+}
+
+impl From<Ties> for spec::Ties {
+    fn from(ties: Ties) -> Self {
+        match ties {
+            Ties::First => Self::First,
+            Ties::Random => Self::Random,
+        }
+    }
 }
 
 impl Default for Control {
@@ -35,6 +61,8 @@ impl Default for Control {
             backoff_max: Length::of(Micros::from_secs(10)),
             unschedulable_flush: Length::of(Micros::from_mins(5)),
             flush_interval: Length::of(Micros::from_secs(30)),
+            ties: Ties::default(),
+            scheduler: Profile::default(),
         }
     }
 }

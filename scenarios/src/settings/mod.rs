@@ -1,5 +1,6 @@
 //! What a scenario file may say: one struct for each table, in the order of the manual (`defaults.toml`).
 
+mod budget;
 mod control;
 mod delay;
 mod manifest;
@@ -14,7 +15,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use control::Control;
+pub use budget::{DisruptionBudget, Part};
+pub use control::{Control, Ties};
 pub use delay::DelaySetting;
 pub use manifest::{Manifest, MetricName};
 pub use metrics::{Metrics, MetricsPath, Outage, ServiceExporter};

@@ -1,8 +1,8 @@
 //! A service: `[service.NAME]`, what it serves, what stands in front, who calls.
 
-use super::{DelaySetting, Length};
+use super::{DelaySetting, DisruptionBudget, Length};
 use crate::catalog::Precision;
-use contract::{Bytes, Micros, MilliCpu, Toleration};
+use contract::{Bytes, Constraints, Micros, MilliCpu, Toleration};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,12 @@ pub struct Service {
     /// Higher goes first.
     #[serde(default)]
     pub priority: i32,
+    /// How many of its pods may be evicted for pods of higher priority at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disruption_budget: Option<DisruptionBudget>,
+    /// Labels of its pods, affinities, spreading, ports, images: the rarer rules about places.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constraints: Option<Constraints>,
     /// Serves a language model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub llm: Option<Llm>,

@@ -12,6 +12,7 @@ use crate::error::ScenarioError;
 use crate::settings::{Control, DelaySetting, Length, Settings};
 use crate::suggest::{did_you_mean, list};
 use contract::Micros;
+use placement::Queue;
 use sim_core::delay::Delay;
 use sim_core::spec::{ControlSpec, MetricsSpec, PoolSpec, ServiceSpec};
 use std::collections::BTreeMap;
@@ -132,10 +133,14 @@ impl Check<'_> {
         Ok(ControlSpec {
             actuation: self.delay(&at("actuation"), &control.actuation, None, None)?,
             scheduling: self.delay(&at("scheduling"), &control.scheduling, None, None)?,
-            backoff_initial: control.backoff_initial.get(),
-            backoff_max: control.backoff_max.get(),
-            unschedulable_flush: control.unschedulable_flush.get(),
-            flush_interval: control.flush_interval.get(),
+            queue: Queue {
+                backoff_initial: control.backoff_initial.get(),
+                backoff_max: control.backoff_max.get(),
+                unschedulable_flush: control.unschedulable_flush.get(),
+                flush_interval: control.flush_interval.get(),
+            },
+            profile: control.scheduler.clone(),
+            ties: control.ties.into(),
         })
     }
 }

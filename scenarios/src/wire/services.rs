@@ -65,7 +65,7 @@ impl Check<'_> {
             node_selector: service.node_selector.clone(),
             tolerations: service.tolerations.clone(),
             priority: service.priority,
-            constraints: None,
+            constraints: service.constraints.clone().map(Arc::new),
         };
         self.fits_somewhere(name, &pod, pools)?;
         self.tokens_are_there(name, service)?;
@@ -78,6 +78,7 @@ impl Check<'_> {
             gateway: gateway(&service.gateway, &service.client),
             slo: slo(&service.slo),
             grace: service.grace,
+            disruption_budget: service.disruption_budget.as_ref().map(Into::into),
         };
         Ok((spec, served.introduction))
     }

@@ -2,6 +2,7 @@
 
 use super::pods::PodRef;
 use super::{Engine, Event};
+use crate::fleet::Fleet;
 use crate::queue::Class;
 use crate::server::{Server, SharedServer, speeds};
 use contract::{
@@ -11,10 +12,10 @@ use placement::device::{self, Grant, mig};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-impl Engine<'_> {
+impl Fleet {
     /// How a node divides its GPUs.
     pub(super) fn sharing_of(&self, node: &NodeSeen) -> &Sharing {
-        &self.fleet.specs[node.pool.index()].shape.sharing
+        &self.specs[node.pool.index()].shape.sharing
     }
 
     /// Whether a node has the parts of GPUs that a pod asks for, or the whole ones where it divides its GPUs.
@@ -24,13 +25,15 @@ impl Engine<'_> {
     }
 
     fn grants(&self, node: &NodeSeen, spec: &PodSpec) -> Option<Vec<Grant>> {
-        let order = self.fleet.specs[node.pool.index()].division.order;
+        let order = self.specs[node.pool.index()].division.order;
         device::fit(spec, self.sharing_of(node), &node.gpus, order).ok()
     }
+}
 
+impl Engine<'_> {
     /// A pod takes its parts of a node's GPUs.
     pub(super) fn take_devices(&mut self, place: usize, pod: PodRef, spec: &PodSpec) {
-        let grants = self.grants(&self.fleet.seen[place], spec);
+        let grants = self.fleet.grants(&self.fleet.seen[place], spec);
         let grants = grants.expect("the scheduler chose a node with what the pod asks for");
         if !grants.is_empty() {
             device::take(&mut self.fleet.seen[place].gpus, pod.id, &grants);
@@ -54,17 +57,17 @@ impl Engine<'_> {
     /// Thousandths of GPUs that a pod holds on its node.
     pub(super) fn milli_of(&self, place: usize, pod: PodId, spec: &PodSpec) -> u32 {
         let node = &self.fleet.seen[place];
-        if self.sharing_of(node).is_whole() {
+        if self.fleet.sharing_of(node).is_whole() {
             return 1000 * spec.requests.gpus;
         }
-        let sharing = self.sharing_of(node);
+        let sharing = self.fleet.sharing_of(node);
         held_by(&node.gpus, pod).map(|held| u32::from(device::own(sharing, held).get())).sum()
     }
 
     /// Puts a replica's server on the parts of GPUs that it holds, if it holds parts.
     pub(super) fn on_its_parts(&self, server: Server, place: usize, pod: PodId) -> Server {
         let node = &self.fleet.seen[place];
-        let sharing = self.sharing_of(node);
+        let sharing = self.fleet.sharing_of(node);
         let mut own = Vec::new();
         for gpu in &node.gpus {
             let mine = held_by(std::slice::from_ref(gpu), pod);
@@ -102,7 +105,7 @@ impl Engine<'_> {
     /// Slots of the busy holders, with the pace of each: that of the slowest of its GPUs.
     fn paces(&self, place: usize) -> BTreeMap<u32, u16> {
         let node = &self.fleet.seen[place];
-        let sharing = self.sharing_of(node);
+        let sharing = self.fleet.sharing_of(node);
         let interference = self.fleet.specs[node.pool.index()].division.interference;
         let interference = if device::isolates(sharing) { 0.0 } else { interference };
         let mut paces = BTreeMap::new();
@@ -148,7 +151,7 @@ impl Engine<'_> {
         let is_free = |gpu: &GpuSeen| gpu.is_idle() && !gpu.repartitioning;
         let ready =
             seen.stage == NodeStage::Ready && seen.gpus.get(gpu as usize).is_some_and(is_free);
-        let layout = cut(self.sharing_of(seen), profiles);
+        let layout = cut(self.fleet.sharing_of(seen), profiles);
         let (true, Some(layout)) = (ready, layout) else { return };
         let cuts = self.fleet.state[place].cuts;
         let mut luck = self.spec.seed.stream("repartition", u64::from(node.0) << 32 | cuts);

@@ -1,7 +1,8 @@
 //! The engine: takes what happens next, lets it happen, until nothing is left to happen.
 //!
 //! The parts by file: `setup` (time zero), `requests` and `clients` (through the gateway into a replica and
-//! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler`, `nodes` (a node's life), `scrapes`
+//! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler` and
+//! `preemption`, `nodes` (a node's life), `scrapes`
 //! (metrics), `control` (policies, actions), `causes` (blame), `tally` and `finish` (figures).
 
 mod causes;
@@ -11,6 +12,7 @@ mod devices;
 mod finish;
 mod nodes;
 mod pods;
+mod preemption;
 mod replicas;
 mod requests;
 mod scheduler;

@@ -82,6 +82,7 @@ impl Engine<'_> {
         }
         self.update_causes();
         if stage >= NodeStage::AcceleratorStarting {
+            self.show_scheduler(place);
             self.wake_unschedulable_for_node(node);
         }
     }
@@ -90,8 +91,29 @@ impl Engine<'_> {
     pub(super) fn initial_node(&mut self, pool: PoolId) {
         let node = self.fleet.initial(pool);
         let place = self.fleet.place(node).expect("just made");
+        self.show_scheduler(place);
         if let Some(life) = self.fleet.state[place].luck.spot_life {
             self.queue.push(Instant::ZERO + life, Class::Stage, Event::ReclaimNotice(node));
+        }
+    }
+
+    /// The scheduler learns of a node that registered, and of its accelerator when that is ready.
+    fn show_scheduler(&mut self, place: usize) {
+        let node = &self.fleet.seen[place];
+        let cluster = &mut self.scheduler.cluster;
+        if !cluster.has_node(node.id) {
+            let shape = &self.fleet.specs[node.pool.index()].shape;
+            cluster.add_node(node.id, shape, Some(&node.zone));
+            cluster.cordon(node.id, node.cordoned);
+        }
+        cluster.set_accelerator_ready(node.id, node.stage == NodeStage::Ready);
+    }
+
+    fn set_cordoned(&mut self, place: usize, cordoned: bool) {
+        let node = &mut self.fleet.seen[place];
+        node.cordoned = cordoned;
+        if self.scheduler.cluster.has_node(node.id) {
+            self.scheduler.cluster.cordon(node.id, cordoned);
         }
     }
 
@@ -99,7 +121,7 @@ impl Engine<'_> {
     pub(super) fn cordon(&mut self, node: NodeId, cordoned: bool) {
         let Some(place) = self.fleet.place(node) else { return };
         if self.fleet.seen[place].stage <= NodeStage::Ready {
-            self.fleet.seen[place].cordoned = cordoned;
+            self.set_cordoned(place, cordoned);
             if !cordoned {
                 self.wake_unschedulable_for_node(node);
             }
@@ -112,7 +134,7 @@ impl Engine<'_> {
         if self.fleet.seen[place].stage >= NodeStage::Draining {
             return;
         }
-        self.fleet.seen[place].cordoned = true;
+        self.set_cordoned(place, true);
         self.fleet.give_back(place);
         if self.fleet.seen[place].pods.is_empty() {
             self.terminate_node(place);
@@ -132,14 +154,14 @@ impl Engine<'_> {
         if self.fleet.seen[place].stage == NodeStage::Terminating {
             return;
         }
-        self.fleet.seen[place].cordoned = true;
+        self.set_cordoned(place, true);
         self.fleet.give_back(place);
         self.terminate_node(place);
         self.reconcile_all();
     }
 
     /// The pods on a node, oldest first.
-    fn pods_on(&self, place: usize) -> Vec<PodRef> {
+    pub(super) fn pods_on(&self, place: usize) -> Vec<PodRef> {
         let pods = self.fleet.seen[place].pods.iter();
         pods.filter_map(|pod| self.pod_ref(pod.owner, pod.id)).collect()
     }
@@ -170,6 +192,9 @@ impl Engine<'_> {
             }
             for pod in pods {
                 self.remove_pod(pod);
+            }
+            if self.scheduler.cluster.has_node(node) {
+                self.scheduler.cluster.remove_node(node);
             }
         }
         self.update_causes();

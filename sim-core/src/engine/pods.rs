@@ -46,8 +46,8 @@ pub(super) struct Pod {
 /// Where a pod stands with the scheduler.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scheduling {
-    /// Its next back-off.
-    pub(super) backoff: Micros,
+    /// How often it was found to fit nowhere.
+    pub(super) failures: u32,
     /// Not tried again before this.
     pub(super) retry_at: Instant,
     /// When it was last found to fit nowhere.
@@ -100,6 +100,7 @@ impl Engine<'_> {
             spec: pod.spec.clone(),
             created: self.now,
             unschedulable_since: None,
+            nominated: None,
         });
         self.pods[slot as usize] = Some(pod);
         PodRef { id, slot }
@@ -126,7 +127,7 @@ impl Engine<'_> {
             uid: luck.bits(),
             node: None,
             scheduling: Scheduling {
-                backoff: self.spec.control.backoff_initial,
+                failures: 0,
                 retry_at: self.now,
                 tried_at: self.now,
                 due: None,
@@ -193,6 +194,9 @@ impl Engine<'_> {
                 let Some(service) = self.service_of(pod) else { return };
                 self.leave_gateway(pod);
                 self.enter_pod_stage(pod, PodStage::Draining);
+                if let Some(node) = self.pod(pod).and_then(|pod| pod.node) {
+                    self.scheduler.cluster.terminate_pod(node, pod.id);
+                }
                 let grace = self.services[service.index()].spec.grace;
                 self.queue.push(self.now + grace, Class::Stage, Event::GraceOver(pod));
                 self.remove_if_drained(pod.slot);
@@ -239,6 +243,7 @@ impl Engine<'_> {
         self.free_slots.push(pod.slot);
         self.forget_pending(pod.id);
         self.forget_seen(service, pod.id, gone.stage);
+        self.give_up_nomination(pod.id);
         self.unbind(&gone, used);
         self.fingerprint.event(self.now, tag::POD, u64::from(pod.id.0) << 8 | 0xff);
         for key in lost {
@@ -295,6 +300,7 @@ impl Engine<'_> {
         seen.pods.retain(|placed| placed.id != gone.id);
         seen.used -= gone.spec.requests;
         self.give_devices_back(place, gone.id);
+        self.scheduler.cluster.remove_pod(node, gone.id);
         if CHECKED {
             self.fleet.check();
         }

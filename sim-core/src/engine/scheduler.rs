@@ -4,10 +4,9 @@
 use super::pods::PodRef;
 use super::{CHECKED, Engine, Event, id, pod_place};
 use crate::queue::Class;
-use contract::{
-    Instant, Micros, NodeId, NodeSeen, NodeStage, Owner, PlacedPod, PodSpec, ServiceId,
-};
-use placement::{Candidate, Profile};
+use crate::spec::Ties;
+use contract::{Instant, NodeId, Owner, PlacedPod, PodId, ServiceId};
+use placement::{Asking, Cluster, Resident};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -21,13 +20,18 @@ pub(super) struct Scheduler {
     booked: BTreeSet<(Instant, Rank)>,
     /// Pods that fitted nowhere, until an event or the flush.
     parked: BTreeSet<Rank>,
-    /// Where in the list of nodes the next search begins.
-    start: usize,
+    /// The nodes that are registered, and the pods on them, as far as placing pods is concerned.
+    pub(super) cluster: Cluster,
 }
 
 impl Scheduler {
     fn parked(&self) -> Vec<PodRef> {
         self.parked.iter().map(|&(_, pod)| pod).collect()
+    }
+
+    /// A parked pod by its id.
+    pub(super) fn parked_pod(&self, id: PodId) -> Option<PodRef> {
+        self.parked.iter().map(|&(_, pod)| pod).find(|pod| pod.id == id)
     }
 }
 
@@ -62,59 +66,52 @@ impl Engine<'_> {
         };
         self.scheduler.booked.remove(&(due, (priority, pod)));
         self.pod_mut(pod).expect("booked pods live").scheduling.due = None;
-        match self.best_node(pod) {
-            Some(node) => {
-                self.assign(pod, node);
-                self.begin_start(pod);
-            }
-            None => self.park(pod),
+        if let Some(node) = self.best_node(pod) {
+            self.assign(pod, node);
+            self.begin_start(pod);
+        } else {
+            self.park(pod);
+            self.preempt(pod);
         }
     }
 
     fn best_node(&mut self, pod: PodRef) -> Option<NodeId> {
         let found = self.pod(pod)?;
-        let spec = found.spec.clone();
-        let service = found.owner.service();
-        let has_room = service.is_none_or(|service| self.services[service.index()].has_room);
+        let (spec, draw) = (found.spec.clone(), self.tie_breaker(pod));
+        let has_room = self.may_have_room(pod);
         // A replica of the service fitted nowhere, and nothing has made room since: all are alike.
         if !has_room && !CHECKED {
             return None;
         }
-        let best = self.search_nodes(&spec);
+        let asking = Asking { id: Some(pod.id), spec: &spec };
+        let fleet = &self.fleet;
+        let has_devices = |node| fleet.has_devices(fleet.node(node), &spec);
+        let profile = &self.spec.control.profile;
+        let best = self.scheduler.cluster.find(&asking, profile, has_devices, draw);
         assert!(has_room || best.is_none(), "whoever makes room says so");
         best
     }
 
-    /// The best of the nodes that fit. In a large fleet the search ends when enough have been found, and the
-    /// next one goes on from there.
-    fn search_nodes(&mut self, spec: &PodSpec) -> Option<NodeId> {
-        let nodes = &self.fleet.seen;
-        let (wanted, start) = (enough(nodes.len()), self.scheduler.start.min(nodes.len()));
-        let mut fitting = Vec::new();
-        let mut examined = 0;
-        for node in nodes[start..].iter().chain(&nodes[..start]) {
-            if fitting.len() == wanted {
-                break;
-            }
-            examined += 1;
-            let candidate = self.candidate(node);
-            let fits = accepts(node, spec) && placement::fits(spec, &candidate).is_ok();
-            if fits && self.has_devices(node, spec) {
-                fitting.push((node.id, candidate));
-            }
+    /// Which of equally good ones: by the luck of this pod's attempt.
+    fn tie_breaker(&self, pod: PodRef) -> impl FnOnce(usize) -> usize + use<> {
+        let failures = self.pod(pod).map_or(0, |pod| pod.scheduling.failures);
+        let entity = u64::from(pod.id.0) << 32 | u64::from(failures);
+        let (seed, ties) = (self.spec.seed, self.spec.control.ties);
+        move |equals| match ties {
+            Ties::First => 0,
+            Ties::Random => seed.stream("scheduler-tie", entity).below(id(equals)) as usize,
         }
-        let best = placement::best(spec, fitting.iter().copied(), &Profile::default());
-        self.scheduler.start = (start + examined) % nodes.len().max(1);
-        best
     }
 
-    fn candidate<'a>(&'a self, node: &'a NodeSeen) -> Candidate<'a> {
-        Candidate {
-            shape: &self.fleet.specs[node.pool.index()].shape,
-            used: node.used,
-            pods: id(node.pods.len()),
-            cordoned: node.cordoned,
+    /// False if a replica of the pod's service fitted nowhere, and nothing has changed for it since.
+    fn may_have_room(&self, pod: PodRef) -> bool {
+        let cluster = &self.scheduler.cluster;
+        // A node may be held for one of them, and what rules about other pods allow changes with every pod.
+        if cluster.has_rules() || cluster.nominated(pod.id).is_some() {
+            return true;
         }
+        let service = self.pod(pod).and_then(|pod| pod.owner.service());
+        service.is_none_or(|service| self.services[service.index()].has_room)
     }
 
     /// Writes a pod's place into every table.
@@ -131,14 +128,38 @@ impl Engine<'_> {
         let seen = &mut self.fleet.seen[place];
         assert!(!seen.cordoned, "a cordoned or draining node gets no pods");
         seen.used += spec.requests;
-        seen.pods.push(PlacedPod { id: pod.id, owner, spec });
+        seen.pods.push(PlacedPod { id: pod.id, owner, spec: spec.clone() });
+        let budget = owner.service().filter(|&service| self.budget(service).is_some());
+        let budget = budget.map(|service| service.0);
+        let started = self.now;
+        let resident = Resident { id: pod.id, spec, started, budget, terminating: false };
+        let held = self.scheduler.cluster.nominated(pod.id);
+        self.scheduler.cluster.add_pod(node, resident);
         if CHECKED {
             self.fleet.check();
         }
-        let Owner::Service(service) = owner else { return };
-        let service_seen = &mut self.services_seen[service.index()];
-        let place = pod_place(service_seen, pod.id).expect("policies see every pod");
-        service_seen.pods.edit(place, |pod| pod.node = Some(node));
+        if let Owner::Service(service) = owner {
+            let service_seen = &mut self.services_seen[service.index()];
+            let place = pod_place(service_seen, pod.id).expect("policies see every pod");
+            service_seen.pods.edit(place, |pod| pod.node = Some(node));
+        }
+        if let Some(held) = held.filter(|&held| held != node) {
+            self.wake_unschedulable(held);
+        }
+        self.wake_constrained();
+    }
+
+    /// A pod was bound: those with rules about other pods are tried again (kube-scheduler's queueing hints of
+    /// `InterPodAffinity` and `PodTopologySpread`).
+    fn wake_constrained(&mut self) {
+        if !self.scheduler.cluster.has_rules() {
+            return;
+        }
+        for pod in self.scheduler.parked() {
+            if self.pod(pod).expect("parked pods live").spec.constraints.is_some() {
+                self.enqueue(pod);
+            }
+        }
     }
 
     /// A replica that served before the run began: on a node already, image and weights there. False if no
@@ -155,13 +176,13 @@ impl Engine<'_> {
 
     /// No node fits: the pod is unschedulable, which is what node autoscalers look for.
     fn park(&mut self, pod: PodRef) {
-        let (now, max) = (self.now, self.spec.control.backoff_max);
+        let (now, queue) = (self.now, self.spec.control.queue);
         let Some(rank) = self.rank(pod) else { return };
         let found = self.pod_mut(pod).expect("a pod with a rank");
         let scheduling = &mut found.scheduling;
         scheduling.tried_at = now;
-        scheduling.retry_at = now + scheduling.backoff;
-        scheduling.backoff = Micros(scheduling.backoff.0.saturating_mul(2)).min(max);
+        scheduling.failures += 1;
+        scheduling.retry_at = now + queue.backoff(scheduling.failures);
         self.scheduler.parked.insert(rank);
         let place = self.pending.binary_search_by_key(&pod.id, |pending| pending.id);
         let pending = &mut self.pending[place.expect("a pod without a node is pending")];
@@ -200,13 +221,14 @@ impl Engine<'_> {
 
     /// Notes for whose pods there is room now on a node that changed.
     fn note_room(&mut self, node: NodeId) {
-        let Some(place) = self.fleet.place(node) else { return };
+        if !self.scheduler.cluster.has_node(node) {
+            return;
+        }
         for service in 0..self.services.len() {
             let runtime = &self.services[service];
-            let (node, pod) = (&self.fleet.seen[place], &runtime.spec.pod);
-            let is_open = !runtime.has_room && accepts(node, pod);
-            let fits = is_open && placement::fits(pod, &self.candidate(node)).is_ok();
-            if fits && self.has_devices(node, pod) {
+            let asking = Asking { id: None, spec: &runtime.spec.pod };
+            let fits = !runtime.has_room && self.scheduler.cluster.fits(&asking, node);
+            if fits && self.fleet.has_devices(self.fleet.node(node), &runtime.spec.pod) {
                 self.services[service].has_room = true;
                 self.update_cause(ServiceId(id(service)));
             }
@@ -215,43 +237,13 @@ impl Engine<'_> {
 
     /// Pods that no event has helped for long are tried again all the same.
     pub(super) fn flush_unschedulable(&mut self) {
-        let limit = self.spec.control.unschedulable_flush;
+        let queue = self.spec.control.queue;
         for pod in self.scheduler.parked() {
             let tried_at = self.pod(pod).expect("parked pods live").scheduling.tried_at;
-            // Strictly more than the limit, as in kube-scheduler.
-            if self.now.since(tried_at) > limit {
+            if queue.is_flushed(tried_at, self.now) {
                 self.enqueue(pod);
             }
         }
-        self.queue.push(self.now + self.spec.control.flush_interval, Class::Stage, Event::Flush);
-    }
-}
-
-/// How many nodes that fit a search looks for: all in a small fleet, else a share that falls from half to a
-/// twentieth as the fleet grows (kube-scheduler's `numFeasibleNodesToFind`).
-fn enough(nodes: usize) -> usize {
-    const ALWAYS: usize = 100;
-    const LEAST_PERCENT: usize = 5;
-    let percent = 50_usize.saturating_sub(nodes / 125).max(LEAST_PERCENT);
-    if nodes < ALWAYS { nodes } else { (nodes * percent / 100).max(ALWAYS) }
-}
-
-/// Whether a node is up far enough for a pod: without its accelerator it takes pods that need none.
-fn accepts(node: &NodeSeen, pod: &PodSpec) -> bool {
-    match node.stage {
-        NodeStage::Ready => true,
-        NodeStage::AcceleratorStarting => !pod.needs_gpus(),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_large_fleet_is_searched_in_part() {
-        let found: Vec<_> = [0, 99, 100, 201, 1_000, 5_000, 10_000].map(enough).to_vec();
-        assert_eq!(found, [0, 99, 100, 100, 420, 500, 500]);
+        self.queue.push(self.now + queue.flush_interval, Class::Stage, Event::Flush);
     }
 }

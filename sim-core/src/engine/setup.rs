@@ -89,7 +89,7 @@ impl<'a> Engine<'a> {
         }
         self.update_causes();
         self.book_first_turns();
-        let flush = self.spec.control.flush_interval;
+        let flush = self.spec.control.queue.flush_interval;
         self.queue.push(Instant::ZERO + flush, Class::Stage, Event::Flush);
         self.book_bin();
         let horizon = Instant::ZERO + self.spec.horizon;
@@ -154,7 +154,7 @@ fn check_paces(spec: &RunSpec, controllers: &[Box<dyn Policy>]) {
     for path in &spec.metrics.paths {
         assert!(path.scrape_interval > Micros::ZERO, "time passes between scrapes");
     }
-    assert!(spec.control.flush_interval > Micros::ZERO, "time passes between flushes");
+    assert!(spec.control.queue.flush_interval > Micros::ZERO, "time passes between flushes");
     for policy in controllers {
         let every = policy.cadence().every;
         assert!(every > Micros::ZERO, "time passes between turns of {}", policy.name());

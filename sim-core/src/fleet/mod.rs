@@ -193,6 +193,14 @@ impl Fleet {
         self.state[place].gpus_stranded = stranded(sharing, &node.gpus);
     }
 
+    /// A node that the scheduler knows.
+    ///
+    /// # Panics
+    /// When there is none of this id.
+    pub(crate) fn node(&self, id: NodeId) -> &NodeSeen {
+        &self.seen[self.place(id).expect("the scheduler knows live nodes")]
+    }
+
     /// A node passes to another stage.
     pub(crate) fn enter(&mut self, place: usize, now: Instant, stage: NodeStage) {
         self.settle(place, now);

@@ -57,8 +57,8 @@ fn an_empty_cloud_is_to_blame_from_the_moment_it_was_asked() {
 #[test]
 fn a_back_off_that_keeps_a_pod_from_a_ready_node_is_scheduling() {
     let mut world = World::new();
-    world.spec.control.backoff_initial = secs(80);
-    world.spec.control.backoff_max = secs(80);
+    world.spec.control.queue.backoff_initial = secs(80);
+    world.spec.control.queue.backoff_max = secs(80);
     world.service().slo.ttft = Some(secs(1));
     world.arrive(&[0]);
     world.act(0, replicas(1));

@@ -8,6 +8,7 @@ mod ledger;
 mod lives;
 mod luck;
 mod metrics;
+mod preemption;
 mod scheduler;
 mod sharing;
 mod standby;

@@ -3,8 +3,8 @@
 
 use crate::world::{World, pool, service};
 use contract::{
-    Action, Cadence, GpuModel, Instant, Micros, NodeId, PodSpec, PoolId, Resources, ServiceId,
-    UsdPerHour,
+    Action, Cadence, Constraints, GpuModel, HOSTNAME_KEY, Instant, Micros, NodeId, PodAffinity,
+    PodSpec, PoolId, Resources, Selector, ServiceId, TopologySpread, UsdPerHour, ZONE_KEY,
 };
 use proptest::prelude::*;
 use sim_core::Arrival;
@@ -12,8 +12,8 @@ use sim_core::delay::Delay;
 use sim_core::llm::{EngineSettings, StepModel, StepTables};
 use sim_core::random::Seed;
 use sim_core::spec::{
-    GatewaySpec, LlmVariant, NodeStages, PoolSpec, Routing, ServiceKind, ServiceSpec, SpotSpec,
-    StandbySpec, StartupSpec, TimeoutOn, ZoneSpec,
+    DisruptionBudget, GatewaySpec, LlmVariant, NodeStages, Part, PoolSpec, Routing, ServiceKind,
+    ServiceSpec, SpotSpec, StandbySpec, StartupSpec, TimeoutOn, ZoneSpec,
 };
 use std::sync::Arc;
 
@@ -144,6 +144,36 @@ fn kind() -> impl Strategy<Value = ServiceKind> {
     prop_oneof![plain, llm()]
 }
 
+/// Apart from pods of its own kind, near to them or spread, over nodes or zones.
+fn constraints() -> impl Strategy<Value = Constraints> {
+    let key = prop::sample::select(vec![HOSTNAME_KEY, ZONE_KEY]);
+    let own = || Selector::of_labels([("app", "swarm")]);
+    let term =
+        key.clone().prop_map(move |key| PodAffinity { topology_key: key.into(), selector: own() });
+    let spread = key.prop_map(move |key| TopologySpread {
+        max_skew: 1,
+        min_domains: 1,
+        topology_key: key.into(),
+        selector: own(),
+    });
+    let rule = prop_oneof![
+        term.clone()
+            .prop_map(|term| Constraints { pod_affinity: vec![term], ..Constraints::default() }),
+        term.prop_map(|term| Constraints {
+            pod_anti_affinity: vec![term],
+            ..Constraints::default()
+        }),
+        spread
+            .prop_map(|rule| Constraints { topology_spread: vec![rule], ..Constraints::default() }),
+    ];
+    (rule, any::<bool>()).prop_map(|(mut rules, labelled)| {
+        if labelled {
+            rules.labels.insert("app".into(), "swarm".into());
+        }
+        rules
+    })
+}
+
 prop_compose! {
     fn any_service()(
         initial in 0_u32..4,
@@ -153,16 +183,26 @@ prop_compose! {
         gateway in any_gateway(),
         slo in prop::option::of(millis(0..5_000)),
         grace in millis(0..20_000),
+        disruption_budget in prop::option::of((0_u32..3).prop_map(|count| {
+            DisruptionBudget::MaxUnavailable(Part::Count(count))
+        })),
+        constraints in prop::option::of(constraints()),
     ) -> ServiceSpec {
         let standard = service();
         let requests = Resources { gpus, ..standard.pod.requests };
         let mut service = ServiceSpec {
             initial,
-            pod: Arc::new(PodSpec { requests, priority, ..PodSpec::default() }),
+            pod: Arc::new(PodSpec {
+                requests,
+                priority,
+                constraints: constraints.map(Arc::new),
+                ..PodSpec::default()
+            }),
             kind,
             startup: StartupSpec { container, engine, probe, ..standard.startup },
             gateway,
             grace,
+            disruption_budget,
             ..standard
         };
         service.slo.ttft = slo;
@@ -261,7 +301,7 @@ fn world(case: &Case) -> World {
     spec.pools.clone_from(&case.pools);
     spec.services.clone_from(&case.services);
     [spec.control.actuation, spec.control.scheduling] = case.pace.clone();
-    spec.control.unschedulable_flush = case.flush;
+    spec.control.queue.unschedulable_flush = case.flush;
     let every = Micros::from_secs(5);
     let on_unschedulable = case.on_unschedulable;
     let regular = Cadence::regular(every, Micros::ZERO);

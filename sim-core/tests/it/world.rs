@@ -270,6 +270,7 @@ pub(crate) fn service() -> ServiceSpec {
         },
         slo: Slo::default(),
         grace: secs(30),
+        disruption_budget: None,
     }
 }
 
@@ -289,10 +290,9 @@ fn control() -> ControlSpec {
     ControlSpec {
         actuation: Delay::Fixed(Micros::ZERO),
         scheduling: Delay::Fixed(Micros::ZERO),
-        backoff_initial: secs(1),
-        backoff_max: secs(10),
-        unschedulable_flush: Micros::from_mins(5),
-        flush_interval: secs(30),
+        queue: placement::Queue::default(),
+        profile: placement::Profile::default(),
+        ties: sim_core::spec::Ties::First,
     }
 }
 
