@@ -8,7 +8,7 @@ use super::quota::{Quota, Tracker};
 use super::scale_up::{
     Pool, Rules, ScaleUp, ScaleUpOption, Similarity, Situation, Skip, Verdict, scale_up,
 };
-use contract::{Action, NodeShape, Observation, Plan, PoolId, PoolSeen, Reason, Subject};
+use contract::{Action, Observation, Plan, PoolId, PoolSeen, Reason, Subject};
 
 /// What a scale-up looks at.
 pub(super) struct Growth<'a, 'b> {
@@ -46,7 +46,7 @@ impl Growth<'_, '_> {
         let situation = Situation {
             pools: &pools,
             pods: &pending.groups,
-            quotas: self.tracker(quotas, &pools),
+            quotas: tracker(quotas, &pools),
             cluster_nodes: self.state.nodes() + asked.iter().map(|(_, by)| by).sum::<u32>(),
         };
         let rules = Rules {
@@ -91,11 +91,6 @@ impl Growth<'_, '_> {
         pools.collect()
     }
 
-    fn tracker<'q>(&self, quotas: &'q [Quota], pools: &[Pool<'_>]) -> Tracker<'q> {
-        let nodes = pools.iter().map(|pool| (Some(pool.name), pool.shape, pool.target));
-        Tracker::new(quotas, nodes)
-    }
-
     /// The option that the expanders prefer; upstream draws among equals, we take the first.
     fn choose(&self, options: &[ScaleUpOption]) -> Option<usize> {
         let offers: Vec<_> = options.iter().map(|option| self.offer(option)).collect();
@@ -117,7 +112,7 @@ impl Growth<'_, '_> {
             pods,
             requests,
             capacity: Some(pool.shape.allocatable),
-            has_gpus: has_gpus(&pool.shape),
+            has_gpus: pool.shape.gpu.is_some(),
             exists: true,
             node_price: Some(pool.price.0),
             pods_price: Some(self.settings.pod_prices.price(pods, &requests)),
@@ -187,7 +182,7 @@ impl Growth<'_, '_> {
     pub(super) fn below_minimum(&self, plan: &mut Plan) -> Vec<(PoolId, u32)> {
         let quotas = self.settings.quotas();
         let pools = self.pools(&[]);
-        let mut tracker = self.tracker(&quotas, &pools);
+        let mut tracker = tracker(&quotas, &pools);
         let mut nodes = self.state.nodes();
         let mut asked = Vec::new();
         for (pool, seen) in pools.iter().zip(self.seen.pools) {
@@ -210,6 +205,8 @@ impl Growth<'_, '_> {
     }
 }
 
-fn has_gpus(shape: &NodeShape) -> bool {
-    shape.gpu.is_some()
+/// What quotas leave, with all targets counted.
+fn tracker<'a>(quotas: &'a [Quota], pools: &[Pool<'_>]) -> Tracker<'a> {
+    let nodes = pools.iter().map(|pool| (Some(pool.name), pool.shape, pool.target));
+    Tracker::new(quotas, &nodes)
 }

@@ -153,7 +153,7 @@ fn created(pod: &PendingPod) -> Instant {
     Instant(pod.created.0 / SECOND * SECOND)
 }
 
-/// A number that orders pods differently in each loop: SplitMix64's finaliser over both.
+/// A number that orders pods differently in each loop: `SplitMix64`'s finaliser over both.
 fn scrambled(turn: u64, pod: PodId) -> u64 {
     let mut bits = turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(pod.0);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -56,10 +56,14 @@ impl Amounts {
         }
     }
 
-    fn named(&self) -> [(&'static str, u64); 4] {
-        [("cpu", self.cores), ("memory", self.memory), ("gpu", self.gpus), ("nodes", self.nodes)]
+    /// In the order of [`NAMES`].
+    fn parts(&self) -> [u64; 4] {
+        [self.cores, self.memory, self.gpus, self.nodes]
     }
 }
+
+/// What quotas are about, in upstream's words.
+const NAMES: [&str; 4] = ["cpu", "memory", "gpu", "nodes"];
 
 /// A quota that would be exceeded, and in what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +90,7 @@ impl<'a> Tracker<'a> {
     /// Counts what is there and on its way: shapes with the pool's name (`None` is no pool) and how many.
     pub fn new<'b>(
         quotas: &'a [Quota],
-        nodes: impl Iterator<Item = (Option<&'b str>, &'b NodeShape, u32)> + Clone,
+        nodes: &(impl Iterator<Item = (Option<&'b str>, &'b NodeShape, u32)> + Clone),
     ) -> Self {
         let used = |quota: &Quota| {
             let mut used = Amounts::default();
@@ -144,21 +148,20 @@ impl Quota {
     }
 
     fn exceeded(&self, used: Amounts, more: Amounts) -> Option<Exceeded> {
-        let parts = used.named().into_iter().zip(more.named()).zip(self.limits());
-        let over =
-            |(((name, used), (_, more)), limit): (((&'static str, u64), (_, u64)), Option<u64>)| {
-                (more > 0 && limit.is_some_and(|limit| used + more > limit)).then_some(name)
-            };
-        let resources: Vec<_> = parts.filter_map(over).collect();
+        let (used, more, limits) = (used.parts(), more.parts(), self.limits());
+        let over = |part: &usize| {
+            let wanted = used[*part] + more[*part];
+            more[*part] > 0 && limits[*part].is_some_and(|limit| wanted > limit)
+        };
+        let resources: Vec<_> = (0..NAMES.len()).filter(over).map(|part| NAMES[part]).collect();
         (!resources.is_empty()).then(|| Exceeded { quota: self.name.clone(), resources })
     }
 
     fn room_for(&self, used: Amounts, one: Amounts) -> u32 {
-        let parts = used.named().into_iter().zip(one.named()).zip(self.limits());
-        let room = |(((_, used), (_, one)), limit): (((_, u64), (_, u64)), Option<u64>)| {
-            limit.and_then(|limit| limit.saturating_sub(used).checked_div(one))
-        };
-        u32::try_from(parts.filter_map(room).min().unwrap_or(u64::MAX)).unwrap_or(u32::MAX)
+        let (used, one, limits) = (used.parts(), one.parts(), self.limits());
+        let room = |part: usize| limits[part]?.saturating_sub(used[part]).checked_div(one[part]);
+        let room = (0..NAMES.len()).filter_map(room).min().unwrap_or(u64::MAX);
+        u32::try_from(room).unwrap_or(u32::MAX)
     }
 }
 
@@ -175,10 +178,9 @@ impl Minimum {
     /// Takes a node away if enough is left without it; says whether it did.
     pub fn remove(&mut self, shape: &NodeShape) -> bool {
         let one = Amounts::of_node(shape);
-        let parts = self.left.named().into_iter().zip(one.named()).zip(self.least.named());
-        let fits = parts
-            .into_iter()
-            .all(|(((_, left), (_, one)), (_, least))| least == 0 || left >= least + one);
+        let (left, less, least) = (self.left.parts(), one.parts(), self.least.parts());
+        let spared = |part: usize| least[part] == 0 || left[part] >= least[part] + less[part];
+        let fits = (0..NAMES.len()).all(spared);
         if fits {
             self.left.cores -= one.cores.min(self.left.cores);
             self.left.memory -= one.memory.min(self.left.memory);

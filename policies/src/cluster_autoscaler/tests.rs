@@ -62,28 +62,49 @@ fn pods_without_gpus_wait_two_seconds() {
     );
 }
 
+/// A policy that has just asked for three nodes for five pods.
+fn policy_that_asked() -> ClusterAutoscaler {
+    let mut policy = policy();
+    let asked =
+        "add-nodes pool=0 count=3 (pending pods fit on no node: pods=5, helped=5, options=1)\n";
+    check(&mut policy, &cluster(130, vec![], gpu_pods(5, 100)), asked);
+    policy
+}
+
 #[test]
 fn nodes_on_their_way_count() {
-    let nodes =
+    let on_their_way =
         vec![node(0, NodeStage::Requested, &[]), node(1, NodeStage::AcceleratorStarting, &[])];
     check(
-        &mut policy(),
-        &cluster(200, nodes.clone(), gpu_pods(4, 100)),
+        &mut policy_that_asked(),
+        &cluster(200, on_their_way.clone(), gpu_pods(4, 100)),
         "hold Cluster (pending pods fit on nodes that are there or on their way: pods=4)\n",
     );
     check(
-        &mut policy(),
-        &cluster(200, nodes, gpu_pods(5, 100)),
+        &mut policy_that_asked(),
+        &cluster(200, on_their_way, gpu_pods(5, 100)),
         "add-nodes pool=0 count=1 (pending pods fit on no node: pods=1, helped=1, options=1)\n",
     );
 }
 
 #[test]
-fn an_accelerator_that_never_appears_is_not_waited_for_forever() {
-    let nodes = vec![node(0, NodeStage::AcceleratorStarting, &[])];
+fn an_accelerator_that_never_appears_is_waited_for_as_long_as_the_scale_up_may_take() {
+    let mut policy = policy_that_asked();
+    let stuck = NodeSeen { since: at(200), ..node(0, NodeStage::AcceleratorStarting, &[]) };
+    let now = |second| cluster(second, vec![stuck.clone()], gpu_pods(1, 100));
     check(
-        &mut policy(),
-        &cluster(901, nodes, gpu_pods(1, 100)),
+        &mut policy,
+        &now(1_030),
+        "hold Cluster (pending pods fit on nodes that are there or on their way: pods=1)\n",
+    );
+    check(
+        &mut policy,
+        &now(1_031),
+        "hold Pool(PoolId(0)) (backed off after a failed launch: left-s=300)\n",
+    );
+    check(
+        &mut policy,
+        &now(1_331),
         "add-nodes pool=0 count=1 (pending pods fit on no node: pods=1, helped=1, options=1)\n",
     );
 }
@@ -234,9 +255,12 @@ fn a_node_that_a_pending_pod_is_about_to_take_is_needed() {
     check(
         &mut policy,
         &cluster(610, empty(), gpu_pods(1, 610)),
-        "hold Cluster (pending pods fit on nodes that are there or on their way: pods=1)\n",
+        "hold Cluster (pending pods fit on nodes that are there or on their way: pods=1)\n\
+         hold Node(NodeId(0)) (underused, but its pods fit nowhere else: utilization=0)\n",
     );
-    check(&mut policy, &cluster(620, empty(), vec![]), unneeded);
+    // What was found unremovable is not looked at again for five minutes.
+    check(&mut policy, &cluster(909, empty(), vec![]), "");
+    check(&mut policy, &cluster(910, empty(), vec![]), unneeded);
 }
 
 #[test]

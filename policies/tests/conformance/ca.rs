@@ -2,7 +2,6 @@
 
 use contract::{Bytes, MilliCpu, NodeShape, PodSpec, Resources};
 use serde::Deserialize;
-use serde_json::Value;
 
 /// What a pod or a node of a case has of each resource.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -37,9 +36,4 @@ pub(crate) fn named<'a>(
     places: impl IntoIterator<Item = usize>,
 ) -> Vec<&'a str> {
     places.into_iter().map(|place| names[place]).collect()
-}
-
-/// A number of a case that may be below zero.
-pub(crate) fn signed(value: &Value, key: &str) -> Result<i64, String> {
-    value[key].as_i64().ok_or_else(|| format!("inputs: `{key}` is no whole number"))
 }

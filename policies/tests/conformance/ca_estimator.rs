@@ -1,6 +1,6 @@
 //! Cluster Autoscaler's bin-packing estimator and its limits.
 
-use crate::ca::{Amounts, named, signed};
+use crate::ca::{Amounts, named};
 use crate::case::{Check, inputs, seconds};
 use contract::{Constraints, Micros, NodeShape, PodSpec, Selector, TopologySpread};
 use policies::cluster_autoscaler::PodGroup;
@@ -164,7 +164,14 @@ fn estimation_limiter(case: Value) -> Result<Value, String> {
 }
 
 fn combine_limits(case: Value) -> Result<Value, String> {
-    Ok(json!({ "limit": stricter(signed(&case, "base")?, signed(&case, "target")?) }))
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inputs {
+        base: i64,
+        target: i64,
+    }
+    let case: Inputs = inputs(case)?;
+    Ok(json!({ "limit": stricter(case.base, case.target) }))
 }
 
 fn similar_groups_capacity_limit(case: Value) -> Result<Value, String> {
@@ -186,6 +193,12 @@ fn similar_groups_capacity_limit(case: Value) -> Result<Value, String> {
 }
 
 fn cluster_capacity_limit(case: Value) -> Result<Value, String> {
-    let limit = cluster_limit(signed(&case, "max_nodes_total")?, signed(&case, "current_nodes")?);
-    Ok(json!({ "limit": limit }))
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inputs {
+        max_nodes_total: i64,
+        current_nodes: i64,
+    }
+    let case: Inputs = inputs(case)?;
+    Ok(json!({ "limit": cluster_limit(case.max_nodes_total, case.current_nodes) }))
 }

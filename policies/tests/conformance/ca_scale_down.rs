@@ -8,8 +8,13 @@ use policies::cluster_autoscaler::quota::{Amounts as Total, Minimum};
 use policies::cluster_autoscaler::scale_down::{
     Bucket, Budget, Controller, DevicePool, DrainRules, Drainability, Eligibility, Extent,
     NoUtilization, NodeUse, PodFacts, PodUse, PoolCounts, PoolSize, Removable, SafeToEvict,
+<<<<<<< HEAD
     UnneededNode, UnneededTimes, Utilization, find_unneeded, nodes_to_delete, still_to_place,
     unneeded_limit, unneeded_since,
+=======
+    UnneededNode, UnneededTimes, Unremovable, Utilization, find_unneeded, nodes_to_delete,
+    still_to_place, unneeded_limit, unneeded_since,
+>>>>>>> ab9b120 (Cluster Autoscaler's cases come with their source; nodes that never show GPUs are waited for as upstream does)
 };
 use policies::cluster_autoscaler::snapshot::{Guest, SimNode, Snapshot};
 use serde::Deserialize;
@@ -293,7 +298,7 @@ fn unremovable_reason(case: Value) -> Result<Value, String> {
         Minimum { least: nodes(case.cluster_min_nodes), left: nodes(case.target_size.into()) };
     let times = times(case.unneeded_time_s, case.unready_time_s);
     let found = node.remove(case.in_group.then_some(&mut pool), times, &mut minimum);
-    Ok(json!({ "reason": found.map_or_else(|reason| reason.word(), |()| "NoReason") }))
+    Ok(json!({ "reason": found.map_or_else(Unremovable::word, |()| "NoReason") }))
 }
 
 fn unneeded(case: Value) -> Result<Value, String> {

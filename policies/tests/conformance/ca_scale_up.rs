@@ -233,7 +233,7 @@ fn orchestration(case: Value) -> Result<Value, String> {
     let counted = counted.map(|(node, shape)| {
         (Some(node.group.as_str()).filter(|group| !group.is_empty()), shape, 1)
     });
-    let tracker = Tracker::new(&quotas, counted);
+    let tracker = Tracker::new(&quotas, &counted);
     let rules = Rules {
         max_nodes_total: options.max_nodes_total,
         all_or_nothing: options.all_or_nothing,
@@ -352,7 +352,7 @@ fn targets_after(
         .map(|(spec, pods)| PodGroup { spec, count: pods.count })
         .collect();
     let tracker =
-        Tracker::new(quotas, pools.iter().map(|pool| (Some(pool.name), pool.shape, pool.target)));
+        Tracker::new(quotas, &pools.iter().map(|pool| (Some(pool.name), pool.shape, pool.target)));
     let nodes = pools.iter().map(|pool| pool.target).sum();
     let similarity = Similarity::default();
     let found = run(&pools, &pods, tracker, nodes, &rules(Some(&similarity)), pick);
@@ -458,7 +458,7 @@ fn provider_errors(case: Value) -> Result<Value, String> {
         .collect();
     let similarity = Similarity::default();
     let balance = case.balance_similar.then_some(&similarity);
-    let tracker = Tracker::new(&[], std::iter::empty());
+    let tracker = Tracker::new(&[], &std::iter::empty());
     let nodes = pools.iter().map(|pool| pool.target).sum();
     let found = run(&pools, &pods, tracker, nodes, &rules(balance), None);
     let Verdict::Grow { increases, .. } = &found.verdict else {
@@ -508,6 +508,9 @@ fn acceptable_ranges(case: Value) -> Result<Value, String> {
     Ok(json!({ "ranges": ranges }))
 }
 
+/// Times of `incorrect_group_size` are about now, some before it: its clock starts a day earlier.
+const NOW_S: f64 = 86_400.0;
+
 fn incorrect_group_size(case: Value) -> Result<Value, String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -525,8 +528,6 @@ fn incorrect_group_size(case: Value) -> Result<Value, String> {
         since_s: f64,
     }
     let case: Inputs = inputs(case)?;
-    // Times of a case are about now, some before it: its clock starts a day earlier.
-    const NOW_S: f64 = 86_400.0;
     let at = |second: f64| seconds::instant(NOW_S + second);
     let mut incorrect = BTreeMap::new();
     for (name, &registered) in &case.registered {

@@ -36,6 +36,7 @@ pub enum SafeToEvict {
 }
 
 /// What the rules look at.
+#[expect(clippy::struct_excessive_bools, reason = "facts, each as independent as they are")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PodFacts {
     /// Who makes it anew.

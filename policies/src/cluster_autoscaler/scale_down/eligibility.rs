@@ -8,6 +8,7 @@ use contract::Micros;
 const DELETION_TIME: Micros = Micros::from_secs(5 * 60);
 
 /// What the rules look at.
+#[expect(clippy::struct_excessive_bools, reason = "facts, each as independent as they are")]
 #[derive(Clone, Copy, Debug)]
 pub struct Eligibility<'a> {
     /// How long ago it was told to go, if it was.

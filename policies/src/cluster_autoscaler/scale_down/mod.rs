@@ -54,7 +54,7 @@ impl<'a> ScaleDown<'a, '_> {
     pub(super) fn run(&self, snapshot: &mut Snapshot<'a>, memory: &mut Memory, plan: &mut Plan) {
         self.place_evicted(snapshot, memory);
         let unneeded = self.find(snapshot, memory, plan);
-        self.tell_news(&unneeded, memory, plan);
+        tell_news(&unneeded, memory, plan);
         let ids = unneeded.iter().map(|found| found.node.id);
         memory.unneeded = unneeded_since(&memory.unneeded, ids, self.seen.now);
         if unneeded.is_empty() {
@@ -203,14 +203,6 @@ impl<'a> ScaleDown<'a, '_> {
         PodFacts { controller, ..PodFacts::replicated(Micros::ZERO) }
     }
 
-    /// Says which nodes are unneeded from now on.
-    fn tell_news(&self, unneeded: &[Unneeded<'_>], memory: &Memory, plan: &mut Plan) {
-        for found in unneeded.iter().filter(|found| !memory.unneeded.contains_key(&found.node.id)) {
-            let reason = Reason::new("unneeded from now on").with("utilization", found.share);
-            plan.hold(Subject::Node(found.node.id), reason);
-        }
-    }
-
     /// Whether a pool's own cool-down is on (`scale-down-delay-type-local`).
     fn waits_locally(&self, pool: PoolId, memory: &Memory) -> bool {
         self.settings.scale_down_delay_type_local && self.cooling_down(Some(pool), memory).is_some()
@@ -356,6 +348,14 @@ impl<'a> ScaleDown<'a, '_> {
         };
         plan.act(action, reason);
         memory.goes(node, drains, now);
+    }
+}
+
+/// Says which nodes are unneeded from now on.
+fn tell_news(unneeded: &[Unneeded<'_>], memory: &Memory, plan: &mut Plan) {
+    for found in unneeded.iter().filter(|found| !memory.unneeded.contains_key(&found.node.id)) {
+        let reason = Reason::new("unneeded from now on").with("utilization", found.share);
+        plan.hold(Subject::Node(found.node.id), reason);
     }
 }
 
