@@ -2,13 +2,17 @@
 
 use super::Settings;
 use super::cluster_state::ClusterState;
+use super::estimator::Surroundings;
 use super::expander::{Offer, Preferences, best, preferred_cpu};
 use super::pending::Pending;
 use super::quota::{Quota, Tracker};
 use super::scale_up::{
     Pool, Rules, ScaleUp, ScaleUpOption, Similarity, Situation, Skip, Verdict, scale_up,
 };
-use contract::{Action, Observation, Plan, PoolId, PoolSeen, Reason, Subject};
+use contract::{
+    Action, Instant, NodeSeen, NodeStage, Observation, Plan, PoolId, PoolSeen, Reason, Subject,
+};
+use placement::{Cluster, Resident};
 
 /// What a scale-up looks at.
 pub(super) struct Growth<'a, 'b> {
@@ -43,11 +47,14 @@ impl Growth<'_, '_> {
         plan: &mut Plan,
     ) -> Vec<(PoolId, u32)> {
         let pools = self.pools(asked);
+        let looks_around = pending.groups.iter().any(|group| group.spec.constraints.is_some());
+        let around = looks_around.then(|| self.surroundings());
         let situation = Situation {
             pools: &pools,
             pods: &pending.groups,
             quotas: tracker(quotas, &pools),
             cluster_nodes: self.state.nodes() + asked.iter().map(|(_, by)| by).sum::<u32>(),
+            around: around.as_ref(),
         };
         let rules = Rules {
             max_nodes_total: self.settings.max_nodes_total,
@@ -89,6 +96,24 @@ impl Growth<'_, '_> {
             price: Some(pool.price),
         });
         pools.collect()
+    }
+
+    /// The cluster for pods that look at others. Which zone a new node will be in nobody knows.
+    fn surroundings(&self) -> Surroundings {
+        let mut cluster = Cluster::default();
+        let there = |node: &&NodeSeen| node.stage == NodeStage::Ready;
+        let nodes: Vec<_> = self.seen.nodes.iter().filter(there).collect();
+        for node in &nodes {
+            let shape = &self.seen.pools[node.pool.index()].shape;
+            cluster.add_node(node.id, shape, Some(&node.zone));
+            for pod in &node.pods {
+                let (id, spec, started) = (pod.id, pod.spec.clone(), Instant::ZERO);
+                let pod = Resident { id, spec, started, budget: None, terminating: false };
+                cluster.add_pod(node.id, pod);
+            }
+        }
+        let nodes = nodes.into_iter().map(|node| node.id).collect();
+        Surroundings { cluster, nodes, zone: None }
     }
 
     /// The option that the expanders prefer; upstream draws among equals, we take the first.
@@ -207,6 +232,6 @@ impl Growth<'_, '_> {
 
 /// What quotas leave, with all targets counted.
 fn tracker<'a>(quotas: &'a [Quota], pools: &[Pool<'_>]) -> Tracker<'a> {
-    let nodes = pools.iter().map(|pool| (Some(pool.name), pool.shape, pool.target));
+    let nodes = pools.iter().map(|pool| (Some(pool.name), &**pool.shape, pool.target));
     Tracker::new(quotas, &nodes)
 }

@@ -2,10 +2,11 @@
 
 use crate::ca::{Amounts, named};
 use crate::case::{Check, inputs, seconds};
-use contract::{Constraints, Micros, NodeShape, PodSpec, Selector, TopologySpread};
+use contract::{Constraints, Micros, NodeId, NodeShape, PodSpec, Selector, TopologySpread};
+use placement::Cluster;
 use policies::cluster_autoscaler::PodGroup;
 use policies::cluster_autoscaler::estimator::{
-    Limiter, Threshold, cluster_limit, decreasing_order, estimate, fastpath_group,
+    Limiter, Surroundings, Threshold, cluster_limit, decreasing_order, estimate, fastpath_group,
     similar_pools_limit, stricter,
 };
 use serde::Deserialize;
@@ -28,9 +29,14 @@ struct Node {
     #[serde(flatten)]
     amounts: Amounts,
     pods: u32,
+    zone: Option<String>,
 }
 
 impl Node {
+    fn zone(&self) -> Option<Arc<str>> {
+        self.zone.as_deref().map(Arc::from)
+    }
+
     fn shape(&self) -> NodeShape {
         NodeShape { pod_limit: self.pods, ..self.amounts.shape() }
     }
@@ -87,12 +93,22 @@ fn binpacking_estimate(case: Value) -> Result<Value, String> {
         template: Node,
         max_nodes: i64,
         pod_groups: Vec<Group>,
+        #[serde(default)]
+        existing_nodes: Vec<Node>,
     }
     let case: Inputs = inputs(case)?;
     let specs = specs(&case.pod_groups);
     let groups = pod_groups(&case.pod_groups, &specs);
     let limiter = Limiter::of(&[Threshold::nodes(case.max_nodes)]);
-    let found = estimate(&case.template.shape(), &groups, limiter, false);
+    let mut cluster = Cluster::default();
+    let mut nodes = Vec::new();
+    for (id, node) in (0..).map(NodeId).zip(&case.existing_nodes) {
+        cluster.add_node(id, &Arc::new(node.shape()), node.zone().as_ref());
+        nodes.push(id);
+    }
+    let around = Surroundings { cluster, nodes, zone: case.template.zone() };
+    let shape = Arc::new(case.template.shape());
+    let found = estimate(&shape, &groups, limiter, false, Some(&around));
     Ok(json!({ "node_count": found.nodes, "scheduled_pods": found.pods() }))
 }
 

@@ -8,13 +8,8 @@ use policies::cluster_autoscaler::quota::{Amounts as Total, Minimum};
 use policies::cluster_autoscaler::scale_down::{
     Bucket, Budget, Controller, DevicePool, DrainRules, Drainability, Eligibility, Extent,
     NoUtilization, NodeUse, PodFacts, PodUse, PoolCounts, PoolSize, Removable, SafeToEvict,
-<<<<<<< HEAD
-    UnneededNode, UnneededTimes, Utilization, find_unneeded, nodes_to_delete, still_to_place,
-    unneeded_limit, unneeded_since,
-=======
     UnneededNode, UnneededTimes, Unremovable, Utilization, find_unneeded, nodes_to_delete,
     still_to_place, unneeded_limit, unneeded_since,
->>>>>>> ab9b120 (Cluster Autoscaler's cases come with their source; nodes that never show GPUs are waited for as upstream does)
 };
 use policies::cluster_autoscaler::snapshot::{Guest, SimNode, Snapshot};
 use serde::Deserialize;

@@ -16,6 +16,7 @@ use policies::cluster_autoscaler::scale_up::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub(crate) const CHECKS: &[(&str, Check)] = &[
     ("acceptable_ranges", acceptable_ranges),
@@ -93,7 +94,7 @@ fn run(
     rules: &Rules<'_>,
     pick: Option<&Pick>,
 ) -> ScaleUp {
-    let situation = Situation { pools, pods, quotas, cluster_nodes };
+    let situation = Situation { pools, pods, quotas, cluster_nodes, around: None };
     scale_up(&situation, rules, |options| {
         let Some(pick) = pick else { return Some(0) };
         options.iter().position(|option| {
@@ -193,7 +194,9 @@ fn orchestration(case: Value) -> Result<Value, String> {
         .iter()
         .map(|group| {
             let given = case.templates.get(&group.name).copied();
-            given.or_else(|| nodes_of(group).first().map(|node| node.amounts)).map(shape)
+            given
+                .or_else(|| nodes_of(group).first().map(|node| node.amounts))
+                .map(|amounts| Arc::new(shape(amounts)))
         })
         .collect();
     let limits = HealthLimits {
@@ -332,7 +335,7 @@ fn targets_after(
     quotas: &[Quota],
     pick: Option<&Pick>,
 ) -> BTreeMap<String, u32> {
-    let shape = node.shape();
+    let shape = Arc::new(node.shape());
     let pools: Vec<_> = groups
         .iter()
         .map(|(name, group)| Pool {
@@ -351,8 +354,10 @@ fn targets_after(
         .zip(pending)
         .map(|(spec, pods)| PodGroup { spec, count: pods.count })
         .collect();
-    let tracker =
-        Tracker::new(quotas, &pools.iter().map(|pool| (Some(pool.name), pool.shape, pool.target)));
+    let tracker = Tracker::new(
+        quotas,
+        &pools.iter().map(|pool| (Some(pool.name), &**pool.shape, pool.target)),
+    );
     let nodes = pools.iter().map(|pool| pool.target).sum();
     let similarity = Similarity::default();
     let found = run(&pools, &pods, tracker, nodes, &rules(Some(&similarity)), pick);
@@ -436,7 +441,7 @@ fn provider_errors(case: Value) -> Result<Value, String> {
     }
     let case: Inputs = inputs(case)?;
     // Nodes of upstream's test hold one of its pods.
-    let shape = Amounts { cpu_m: 1500, memory: 1000, gpu: 0 }.shape();
+    let shape = Arc::new(Amounts { cpu_m: 1500, memory: 1000, gpu: 0 }.shape());
     let pools: Vec<_> = case
         .groups
         .iter()

@@ -1,17 +1,20 @@
 //! The bin-packing estimator: how many new nodes of a shape, and for how many pods.
 
 mod fastpath;
+mod ground;
 mod limiter;
 mod order;
 
 pub use fastpath::fastpath_group;
+pub use ground::Surroundings;
 pub use limiter::{Limiter, Threshold, cluster_limit, similar_pools_limit, stricter};
 pub use order::{decreasing_order, size};
 
 use super::pending::PodGroup;
-use contract::{Micros, NodeShape, Resources};
+use contract::{Bytes, Micros, MilliCpu, NodeShape, PodSpec, Resources};
 use fastpath::allows_fastpath;
-use placement::{Candidate, fits};
+use ground::Ground;
+use std::sync::Arc;
 
 /// What new nodes of one shape would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,16 +35,17 @@ impl Estimate {
 }
 
 /// First fit over new nodes, biggest pods first, as far as the limiter allows. With `fastpath` the group that
-/// saves the most goes last, and is divided rather than packed.
+/// saves the most goes last, and is divided rather than packed. Pods that look at others need `around`.
 pub fn estimate(
-    shape: &NodeShape,
+    shape: &Arc<NodeShape>,
     groups: &[PodGroup<'_>],
     limiter: Limiter,
     fastpath: bool,
+    around: Option<&Surroundings>,
 ) -> Estimate {
     let mut order = decreasing_order(groups, &shape.allocatable);
     let divided = if fastpath { move_to_end(&mut order, groups, shape) } else { None };
-    let mut packing = Packing::new(shape, groups, limiter);
+    let mut packing = Packing::new(shape, groups, limiter, around);
     for group in order {
         packing.place_on_open(group);
         if divided == Some(group) && allows_fastpath(groups[group].spec) {
@@ -67,9 +71,10 @@ fn move_to_end(
 }
 
 struct Packing<'a> {
-    shape: &'a NodeShape,
     groups: &'a [PodGroup<'a>],
-    nodes: Vec<Candidate<'a>>,
+    /// By group: what its pods ask for.
+    specs: Vec<Arc<PodSpec>>,
+    ground: Ground<'a>,
     /// Nodes that were counted without being packed.
     counted: u32,
     /// Where the last pod was placed: the next search starts there.
@@ -80,9 +85,22 @@ struct Packing<'a> {
 }
 
 impl<'a> Packing<'a> {
-    fn new(shape: &'a NodeShape, groups: &'a [PodGroup<'a>], limiter: Limiter) -> Self {
-        let placed = vec![0; groups.len()];
-        Self { shape, groups, nodes: Vec::new(), counted: 0, last: 0, limiter, placed }
+    fn new(
+        shape: &'a Arc<NodeShape>,
+        groups: &'a [PodGroup<'a>],
+        limiter: Limiter,
+        around: Option<&Surroundings>,
+    ) -> Self {
+        let looks_around = groups.iter().any(|group| group.spec.constraints.is_some());
+        Self {
+            groups,
+            specs: groups.iter().map(|group| Arc::new(group.spec.clone())).collect(),
+            ground: Ground::new(shape, around.filter(|_| looks_around)),
+            counted: 0,
+            last: 0,
+            limiter,
+            placed: vec![0; groups.len()],
+        }
     }
 
     fn left(&self, group: usize) -> u32 {
@@ -92,7 +110,7 @@ impl<'a> Packing<'a> {
     /// On nodes that are open already, round from the last place, up to the first pod that fits on none.
     fn place_on_open(&mut self, group: usize) {
         while self.left(group) > 0 {
-            let count = self.nodes.len();
+            let count = self.ground.len();
             let mut places = (self.last..count).chain(0..self.last.min(count));
             let Some(place) = places.find(|&place| self.takes(place, group)) else { return };
             self.last = place;
@@ -103,10 +121,11 @@ impl<'a> Packing<'a> {
     /// Opens node after node for the pods that are left.
     fn open_for(&mut self, group: usize) {
         while self.left(group) > 0 {
-            match self.nodes.len().checked_sub(1) {
+            match self.ground.len().checked_sub(1) {
                 Some(newest) if self.takes(newest, group) => self.put(newest, group),
+                Some(_) if self.ground.put_elsewhere(&self.specs[group]) => self.placed[group] += 1,
                 // The newest is still empty: another would not take the pod either.
-                Some(newest) if self.nodes[newest].pods == 0 => return,
+                Some(newest) if self.ground.pods_on(newest) == 0 => return,
                 _ if !self.open() => return,
                 _ => {}
             }
@@ -115,15 +134,16 @@ impl<'a> Packing<'a> {
 
     /// Fills one node, and counts as many more as the pods that are left need.
     fn divide(&mut self, group: usize) {
-        let reusable = self.nodes.last().is_some_and(|node| node.pods == 0);
+        let newest = self.ground.len().checked_sub(1);
+        let reusable = newest.is_some_and(|newest| self.ground.pods_on(newest) == 0);
         if self.left(group) == 0 || (!reusable && !self.open()) {
             return;
         }
-        let newest = self.nodes.len() - 1;
+        let newest = self.ground.len() - 1;
         while self.left(group) > 0 && self.takes(newest, group) {
             self.put(newest, group);
         }
-        let of_one = self.nodes[newest].pods;
+        let of_one = self.ground.pods_on(newest);
         while of_one > 0 && self.left(group) > 0 && self.limiter.grant(Micros::ZERO) {
             self.counted += 1;
             self.placed[group] += self.left(group).min(of_one);
@@ -133,33 +153,35 @@ impl<'a> Packing<'a> {
     fn open(&mut self) -> bool {
         let granted = self.limiter.grant(Micros::ZERO);
         if granted {
-            self.nodes.push(Candidate::fresh(self.shape));
+            self.ground.open();
         }
         granted
     }
 
-    fn takes(&self, place: usize, group: usize) -> bool {
-        fits(self.groups[group].spec, &self.nodes[place]).is_ok()
+    fn takes(&mut self, place: usize, group: usize) -> bool {
+        self.ground.takes(place, self.groups[group].spec)
     }
 
     fn put(&mut self, place: usize, group: usize) {
-        self.nodes[place].add(self.groups[group].spec);
+        self.ground.put(place, &self.specs[group]);
         self.placed[group] += 1;
     }
 
     fn finish(self) -> Estimate {
-        let filled = self.nodes.iter().filter(|node| node.pods > 0).map(|_| 1);
-        let nodes = filled.sum::<u32>() + self.counted;
-        let requests = self.groups.iter().zip(&self.placed).map(|(group, &placed)| {
-            let one = &group.spec.requests;
-            Resources {
-                cpu: contract::MilliCpu(one.cpu.0 * u64::from(placed)),
-                memory: contract::Bytes(one.memory.0 * u64::from(placed)),
-                gpus: one.gpus * placed,
-            }
-        });
+        let filled = u32::try_from(self.ground.filled()).expect("fewer than 2^32 nodes");
+        let requests = self.groups.iter().zip(&self.placed);
+        let requests = requests.map(|(group, &placed)| times(&group.spec.requests, placed));
         let requests = requests.fold(Resources::default(), |sum, next| sum + next);
-        Estimate { nodes, placed: self.placed, requests }
+        Estimate { nodes: filled + self.counted, placed: self.placed, requests }
+    }
+}
+
+/// So many times that.
+fn times(one: &Resources, count: u32) -> Resources {
+    Resources {
+        cpu: MilliCpu(one.cpu.0 * u64::from(count)),
+        memory: Bytes(one.memory.0 * u64::from(count)),
+        gpus: one.gpus * count,
     }
 }
 
@@ -184,11 +206,11 @@ mod tests {
             .collect();
         let shape = pool(0, "l40s", 2, (0, 0, 10)).shape;
         let limiter = Limiter::of(&[Threshold::nodes(limit)]);
-        let found = estimate(&shape, &groups, limiter, false);
+        let found = estimate(&shape, &groups, limiter, false, None);
         assert_eq!((found.nodes, found.pods()), (nodes, pods));
         // With several groups the fast path packs in another order.
         if groups.len() == 1 {
-            assert_eq!(estimate(&shape, &groups, limiter, true), found);
+            assert_eq!(estimate(&shape, &groups, limiter, true, None), found);
         }
     }
 

@@ -11,7 +11,7 @@ pub use pools::{Pool, Skip, Standing};
 pub use similar::{Similarity, similar_pools};
 
 use super::estimator::{
-    Estimate, Limiter, Threshold, cluster_limit, estimate, similar_pools_limit,
+    Estimate, Limiter, Surroundings, Threshold, cluster_limit, estimate, similar_pools_limit,
 };
 use super::pending::PodGroup;
 use super::quota::Tracker;
@@ -43,6 +43,8 @@ pub struct Situation<'a> {
     pub quotas: Tracker<'a>,
     /// Nodes in the cluster, those on their way included.
     pub cluster_nodes: u32,
+    /// The cluster, if any pod looks at others.
+    pub around: Option<&'a Surroundings>,
 }
 
 /// What one pool could do.
@@ -168,7 +170,7 @@ fn estimate_for(
     let pool = &situation.pools[place];
     let pods: Vec<_> = groups.iter().map(|&group| situation.pods[group]).collect();
     let limiter = Limiter::of(&thresholds(situation, rules, takes, place));
-    let mut estimate = estimate(pool.shape, &pods, limiter, rules.fastpath);
+    let mut estimate = estimate(pool.shape, &pods, limiter, rules.fastpath, situation.around);
     let mut placed = vec![0; situation.pods.len()];
     for (&group, &count) in groups.iter().zip(&estimate.placed) {
         placed[group] = count;

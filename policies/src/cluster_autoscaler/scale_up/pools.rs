@@ -3,6 +3,7 @@
 use crate::cluster_autoscaler::quota::{Exceeded, Tracker};
 use contract::{Micros, NodeShape, UsdPerHour};
 use std::fmt;
+use std::sync::Arc;
 
 /// Whether a pool's state lets it grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Pool<'a> {
     /// Its name.
     pub name: &'a str,
     /// One of its nodes.
-    pub shape: &'a NodeShape,
+    pub shape: &'a Arc<NodeShape>,
     /// Never more nodes than this.
     pub max: u32,
     /// Nodes asked for and not given back.
