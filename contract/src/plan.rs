@@ -1,6 +1,6 @@
 //! What a policy asks for, and why.
 
-use crate::{NodeId, PoolId, ServiceId};
+use crate::{Micros, NodeId, PoolId, ServiceId};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -39,6 +39,14 @@ pub enum Action {
     Drain {
         /// Which node.
         node: NodeId,
+    },
+    /// Cordon a node now; after a while evict its pods and delete it, as `Drain` does, unless somebody has let pods
+    /// on again.
+    Retire {
+        /// Which node.
+        node: NodeId,
+        /// How long it stays cordoned before that.
+        after: Micros,
     },
     /// Delete a node at once; pods on it lose their work.
     Delete {
@@ -79,6 +87,7 @@ impl Action {
             Self::Cordon { node }
             | Self::Uncordon { node }
             | Self::Drain { node }
+            | Self::Retire { node, .. }
             | Self::Delete { node }
             | Self::Repartition { node, .. } => Subject::Node(node),
         }
@@ -95,6 +104,7 @@ impl fmt::Display for Action {
             Self::Cordon { node } => write!(f, "cordon node={node}"),
             Self::Uncordon { node } => write!(f, "uncordon node={node}"),
             Self::Drain { node } => write!(f, "drain node={node}"),
+            Self::Retire { node, after } => write!(f, "retire node={node} after={after}"),
             Self::Delete { node } => write!(f, "delete node={node}"),
             Self::Repartition { node, gpu, profiles } => {
                 write!(f, "repartition node={node} gpu={gpu} into={}", profiles.join("+"))

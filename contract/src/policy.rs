@@ -19,7 +19,7 @@ pub struct Cadence {
     pub every: Micros,
     /// Time from the start of the run to the first turn.
     pub first: Micros,
-    /// Also ask as soon as the scheduler finds a pod unschedulable, and again right after a turn that acted.
+    /// Also ask as soon as the scheduler finds a pod unschedulable, and twice right after a turn that acted.
     pub on_unschedulable: bool,
     /// Also ask as soon as it can be known that a gateway holds the first request of a service that is to have no
     /// replicas (Knative: the activator's poke).

@@ -3,26 +3,34 @@
 //! ## What it does
 //! Every 10 s, and as soon as a pod turns out unschedulable, it places pending pods in thought on nodes that
 //! are there or on their way. For those left it packs new nodes of each pool, lets the expander choose one
-//! pool, and asks for its nodes. Otherwise it looks for nodes at or below half use whose pods all fit on other
-//! nodes; those that stay so for 10 minutes go: empty ones up to ten at a time, others drained one by one.
+//! pool, and asks for its nodes, shared out among pools that are alike if they are to be balanced. Otherwise it
+//! looks for nodes at or below half use whose pods all fit on other nodes; those that stay so for 10 minutes go:
+//! empty ones up to ten at a time, others drained one by one, each cordoned 5 s before. A pool whose launch
+//! failed is left alone for 5 minutes, then 10, 20, 30.
 //!
 //! ## What it looks at
 //! Unschedulable pods and what they request; nodes with the requests of their pods, never with their real use;
-//! pools with limits, prices and failed launches.
+//! pools with limits, prices, failed launches and nodes that are late or missing; quotas.
 //!
 //! ## Settings
 //! The flags of the real one that change decisions, by name, and two of its constants: `new-pods-wait` (2 s)
-//! and `new-gpu-pods-wait` (30 s), during which it waits for a burst to be complete.
+//! and `new-gpu-pods-wait` (30 s), during which it waits for a burst to be complete. `expander = ["random"]` is
+//! the default of versions before 1.33. What a provider says of its groups stands in
+//! `zero-or-max-node-scaling`.
 //!
 //! ## Where it falls short
 //! It acts when pods are already pending, so every scale-up waits for a whole node. A fresh pod that asks for a
 //! GPU waits another 30 s. Choosing among pools it does not see GPUs: least-waste and the packing order look at
-//! CPU and memory alone. An empty GPU node is paid for at least 10 minutes, 20 after a scale-up. Not modelled:
-//! similar groups and their balancing, quotas, daemon sets, disruption budgets, soft taints.
+//! CPU and memory alone. Its packing is not the scheduler's: with pods of several sizes every loop packs nodes
+//! on their way in another order and orders more than it needs. A node that was found unremovable is not looked
+//! at again for 5 minutes; nodes that never register are ordered again and again. Not modelled: daemon sets,
+//! soft taints, local storage, `safe-to-evict` and disruption budgets, the poll of 5 s between the last eviction
+//! and the deletion, provisioning requests, the random choice among equal options (the first is taken).
 //!
 //! ## Source
 //! kubernetes/autoscaler `cluster-autoscaler` 1.37: `core/static_autoscaler.go`, `core/scaleup`,
-//! `core/scaledown`, `estimator`, `expander`, `utils/backoff`; flags and defaults from `config/flags`.
+//! `core/scaledown`, `clusterstate`, `estimator`, `expander`, `utils/backoff`; flags and defaults from
+//! `config/flags`.
 
 pub mod cluster_state;
 pub mod estimator;
@@ -32,6 +40,7 @@ pub mod scale_down;
 pub mod scale_up;
 pub mod snapshot;
 
+mod flags;
 mod growth;
 mod pending;
 mod settings;
@@ -87,7 +96,9 @@ pub(crate) struct ClusterAutoscaler {
 }
 
 impl ClusterAutoscaler {
+    /// With its flags carried out; flags that cannot be were found when the settings were checked.
     pub(crate) fn new(settings: Settings) -> Self {
+        let settings = settings.resolved().unwrap_or(settings);
         Self { settings, memory: Memory::default() }
     }
 

@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
+    /// Command-line flags as a cluster has them, `--flag=value` each; they overrule the settings beside them.
+    pub flags: Vec<String>,
     /// Time between two loops.
     pub scan_interval: Micros,
     /// Also loop as soon as a pod turns out unschedulable, and at once after a loop that acted.
@@ -110,6 +112,8 @@ pub struct Settings {
     pub max_scale_down_parallelism: u32,
     /// Never more of them with pods than this.
     pub max_drain_parallelism: u32,
+    /// A node that goes is cordoned this long before its pods are evicted and it is deleted.
+    pub node_delete_delay_after_taint: Micros,
     /// A node whose pods fit nowhere else is not looked at again for this long.
     pub unremovable_node_recheck_timeout: Micros,
     /// Pods of a service that wants fewer replicas than this keep their node.
@@ -120,6 +124,7 @@ impl Default for Settings {
     fn default() -> Self {
         let similarity = Similarity::default();
         Self {
+            flags: Vec::new(),
             scan_interval: Micros::from_secs(10),
             frequent_loops_enabled: true,
             max_nodes_total: 0,
@@ -166,6 +171,7 @@ impl Default for Settings {
             scale_down_gpu_utilization_threshold: 0.5,
             max_scale_down_parallelism: 10,
             max_drain_parallelism: 1,
+            node_delete_delay_after_taint: Micros::from_secs(5),
             unremovable_node_recheck_timeout: Micros::from_mins(5),
             min_replica_count: 0,
         }
@@ -175,6 +181,10 @@ impl Default for Settings {
 impl Settings {
     /// Checks what types cannot; `pools` are the names of the cluster's pools.
     pub fn validate(&self, pools: &[&str]) -> Result<(), Invalid> {
+        self.resolved()?.validate_resolved(pools)
+    }
+
+    fn validate_resolved(&self, pools: &[&str]) -> Result<(), Invalid> {
         let interval = self.scan_interval;
         ensure(interval > Micros::ZERO, "scan-interval", interval, "more than no time")?;
         ensure(!self.expander.is_empty(), "expander", "[]", "at least one expander")?;

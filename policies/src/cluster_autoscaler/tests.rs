@@ -196,9 +196,7 @@ fn check_removals(pods: &[&[Resources]], seconds: u64, expected: &str) {
         }
         // What is being removed stays visible and in the way, as in a cluster.
         for node in &mut cluster.nodes {
-            let (drain, delete) =
-                (format!("drain node={} ", node.id), format!("delete node={} ", node.id));
-            if removals.contains(&drain) || removals.contains(&delete) {
+            if removals.contains(&format!("retire node={} ", node.id)) {
                 node.stage = NodeStage::Draining;
             }
         }
@@ -215,7 +213,7 @@ fn an_empty_node_goes_after_more_than_the_unneeded_time() {
     check_removals(
         &[&[], &[one_gpu(), one_gpu()]],
         610,
-        "610: delete node=0 (empty for the unneeded time: unneeded-s=610)\n",
+        "610: retire node=0 after=5s (empty for the unneeded time: unneeded-s=610)\n",
     );
 }
 
@@ -224,9 +222,9 @@ fn empty_nodes_go_together_and_nodes_with_pods_one_by_one() {
     check_removals(
         &[&[], &[], &[one_gpu()], &[one_gpu()], &[one_gpu()], &[one_gpu()]],
         610,
-        "610: delete node=0 (empty for the unneeded time: unneeded-s=610)\n\
-         610: delete node=1 (empty for the unneeded time: unneeded-s=610)\n\
-         610: drain node=2 (underused for the unneeded time: unneeded-s=610, utilization=0.5, pods=1)\n",
+        "610: retire node=0 after=5s (empty for the unneeded time: unneeded-s=610)\n\
+         610: retire node=1 after=5s (empty for the unneeded time: unneeded-s=610)\n\
+         610: retire node=2 after=5s (underused for the unneeded time: unneeded-s=610, utilization=0.5, pods=1)\n",
     );
 }
 
@@ -237,7 +235,7 @@ fn a_node_with_half_its_gpus_in_use_is_underused_whatever_its_cpu() {
     check_removals(
         &[&[busy], &[idle]],
         610,
-        "610: drain node=0 (underused for the unneeded time: unneeded-s=610, utilization=0.5, pods=1)\n",
+        "610: retire node=0 after=5s (underused for the unneeded time: unneeded-s=610, utilization=0.5, pods=1)\n",
     );
 }
 
@@ -286,7 +284,11 @@ fn nothing_goes_for_ten_minutes_after_nodes_were_added() {
          hold Cluster (cooling down after adding nodes: left-s=590)\n",
     );
     check(&mut policy, &idle(799), "hold Cluster (cooling down after adding nodes: left-s=1)\n");
-    check(&mut policy, &idle(811), "delete node=0 (empty for the unneeded time: unneeded-s=601)\n");
+    check(
+        &mut policy,
+        &idle(811),
+        "retire node=0 after=5s (empty for the unneeded time: unneeded-s=601)\n",
+    );
 }
 
 #[test]
@@ -319,7 +321,7 @@ fn a_saved_and_restored_policy_goes_on_as_if_nothing_had_happened() {
         plans
     };
     let unbroken = run(usize::MAX);
-    assert!(unbroken.contains("delete node=0") && unbroken.contains("add-nodes"));
+    assert!(unbroken.contains("retire node=0") && unbroken.contains("add-nodes"));
     for restart_at in 0..steps.len() {
         assert_eq!(run(restart_at), unbroken, "restarted before step {restart_at}");
     }

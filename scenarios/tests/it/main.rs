@@ -7,6 +7,7 @@ mod defaults;
 mod experiment;
 mod fingerprints;
 mod flights;
+mod golden_ca;
 mod golden_hpa;
 mod gpu_cold_start;
 mod llm_autoscalers;

@@ -32,10 +32,13 @@ impl Engine<'_> {
         policy.decide(&seen, &mut plan);
         self.recorder.turn(policy.name(), &seen, &plan);
         let cadence = policy.cadence();
-        self.controllers[controller as usize].last = Some(self.now);
         let acted = self.carry_out(&plan);
         self.plan = plan;
-        let soon = acted && cadence.on_unschedulable;
+        let entry = &mut self.controllers[controller as usize];
+        entry.last = Some(self.now);
+        // Two turns follow at once on one that acted: Cluster Autoscaler looks at the loop before the last one.
+        let acted_before = std::mem::replace(&mut entry.acted, acted);
+        let soon = (acted || acted_before) && cadence.on_unschedulable;
         let wait = if soon { LOOP_GAP.min(cadence.every) } else { cadence.every };
         self.book_turn(controller, self.now + wait);
     }
@@ -99,6 +102,7 @@ impl Engine<'_> {
                 Action::Cordon { node } => self.cordon(node, true),
                 Action::Uncordon { node } => self.cordon(node, false),
                 Action::Drain { node } => self.drain(node),
+                Action::Retire { node, after } => self.retire(node, after),
                 Action::Delete { node } => self.delete(node),
                 Action::Repartition { node, gpu, ref profiles } => {
                     self.repartition(node, gpu, profiles);

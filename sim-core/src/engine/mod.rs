@@ -125,6 +125,8 @@ enum Event {
     NodeReaches(NodeId, NodeStage),
     /// A launch turns out to have failed.
     LaunchFails(NodeId),
+    /// A node has been cordoned for long enough before it goes.
+    RetireOver(NodeId),
     /// An instance is gone.
     NodeGone(NodeId),
     /// An instance that is to stand by is up, and takes so long to be prepared.
@@ -167,6 +169,8 @@ struct Controller {
     next: Instant,
     /// When its last turn was.
     last: Option<Instant>,
+    /// Whether it asked for something then.
+    acted: bool,
 }
 
 struct Engine<'a> {
@@ -262,6 +266,7 @@ impl Engine<'_> {
             Event::PipeDone(node, kind, generation) => self.pipe_done(node, kind, generation),
             Event::NodeReaches(node, stage) => self.node_reaches(node, stage),
             Event::LaunchFails(node) => self.launch_fails(node),
+            Event::RetireOver(node) => self.retire_over(node),
             Event::NodeGone(node) => self.node_gone(node),
             Event::StandbyLaunched(pool, prepare) => self.standby_launched(pool, prepare),
             Event::StandbyPrepared(pool) => self.fleet.standby_switched_off(self.now, pool),

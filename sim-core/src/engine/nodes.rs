@@ -148,6 +148,20 @@ impl Engine<'_> {
         self.reconcile_all();
     }
 
+    /// Cordons a node, which drains a while later.
+    pub(super) fn retire(&mut self, node: NodeId, after: Micros) {
+        self.cordon(node, true);
+        self.queue.push(self.now + after, Class::Stage, Event::RetireOver(node));
+    }
+
+    /// A retired node drains now, if it is still cordoned.
+    pub(super) fn retire_over(&mut self, node: NodeId) {
+        let Some(place) = self.fleet.place(node) else { return };
+        if self.fleet.seen[place].cordoned {
+            self.drain(node);
+        }
+    }
+
     /// Deletes a node at once; its pods lose what they were doing.
     pub(super) fn delete(&mut self, node: NodeId) {
         let Some(place) = self.fleet.place(node) else { return };

@@ -36,8 +36,13 @@ impl<'a> Engine<'a> {
         let by_path = || spec.metrics.paths.iter().map(|_| Scrapes::default()).collect();
         let service_scrapes = services.iter().map(|_| by_path()).collect();
         let scrapes_under_way = spec.metrics.paths.iter().map(|_| VecDeque::new()).collect();
-        let controller =
-            |policy| Controller { policy, generation: 0, next: Instant::FAR, last: None };
+        let controller = |policy| Controller {
+            policy,
+            generation: 0,
+            next: Instant::FAR,
+            last: None,
+            acted: false,
+        };
         let tally = |service: &ServiceSpec| Tally::new(service.initial);
         Ok(Self {
             fleet: Fleet::new(spec.pools.clone(), spec.seed, horizon),

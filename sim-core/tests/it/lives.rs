@@ -116,6 +116,22 @@ fn what_outlasts_the_grace_is_lost_and_goes_back_to_the_gateway() {
 }
 
 #[test]
+fn a_retired_node_is_cordoned_first_and_drains_later_unless_it_is_let_off() {
+    let mut world = World::running(2, 2);
+    let after = secs(5);
+    world.act(10, Action::Retire { node: NodeId(0), after });
+    world.act(10, Action::Retire { node: NodeId(1), after });
+    world.act(12, Action::Uncordon { node: NodeId(1) });
+    let flight = world.fly();
+    assert!(
+        flight.life("node 0").starts_with("Ready 0s, Draining 15s"),
+        "{}",
+        flight.life("node 0")
+    );
+    assert_eq!(flight.life("node 1"), "Ready 0s");
+}
+
+#[test]
 fn an_idle_replica_goes_at_once() {
     let mut world = World::running(1, 2);
     world.act(10, replicas(0));

@@ -228,6 +228,8 @@ fn action(pools: usize, services: usize) -> impl Strategy<Value = Action> {
         1 => node().prop_map(|node| Action::Cordon { node }),
         1 => node().prop_map(|node| Action::Uncordon { node }),
         2 => node().prop_map(|node| Action::Drain { node }),
+        1 => (node(), millis(0..10_000))
+            .prop_map(|(node, after)| Action::Retire { node, after }),
         1 => node().prop_map(|node| Action::Delete { node }),
     ]
 }

@@ -288,8 +288,14 @@ impl<'a> ScaleDown<'a, '_> {
     }
 
     fn pool_sizes(&self, memory: &Memory) -> Vec<PoolSize> {
+        // The target counts a node until it drains.
+        let counted = |id: &NodeId| {
+            let place = self.seen.nodes.binary_search_by_key(id, |node| node.id);
+            place.is_ok_and(|place| self.seen.nodes[place].stage < NodeStage::Draining)
+        };
         let ongoing = |pool: &PoolSeen| {
-            let going = memory.going.values().filter(|going| going.pool == pool.id);
+            let going = memory.going.iter();
+            let going = going.filter(|(id, going)| going.pool == pool.id && counted(id));
             u32::try_from(going.count()).unwrap_or(u32::MAX)
         };
         let size = |pool: &PoolSeen| PoolSize {
@@ -336,17 +342,16 @@ impl<'a> ScaleDown<'a, '_> {
         let since = memory.unneeded.remove(&node.id).unwrap_or(now);
         let unneeded_for = now.since(since).as_secs_f64();
         let reason = |words| Reason::new(words).with("unneeded-s", unneeded_for);
-        let (action, reason) = if drains {
+        let reason = if drains {
             let pods = u32::try_from(found.movable.pods).unwrap_or(u32::MAX);
-            let reason = reason("underused for the unneeded time")
+            reason("underused for the unneeded time")
                 .with("utilization", found.share)
-                .with("pods", f64::from(pods));
-            (Action::Drain { node: node.id }, reason)
+                .with("pods", f64::from(pods))
         } else {
-            let reason = reason("empty for the unneeded time");
-            (Action::Delete { node: node.id }, reason)
+            reason("empty for the unneeded time")
         };
-        plan.act(action, reason);
+        let after = self.settings.node_delete_delay_after_taint;
+        plan.act(Action::Retire { node: node.id, after }, reason);
         memory.goes(node, drains, now);
     }
 }

@@ -1,0 +1,231 @@
+//! The recording's cloud, cluster and script in the engine.
+
+use super::recording::{Asked, Group, Order, Run, Step};
+use contract::{
+    Action, Bytes, Cadence, GpuModel, Instant, Micros, MilliCpu, NodeShape, Observation, Plan,
+    PodSpec, Policy, PoolId, Reason, Resources, ServiceId, StateError, UsdPerHour,
+};
+use policies::NodePolicy;
+use sim_core::delay::Delay;
+use sim_core::random::Seed;
+use sim_core::spec::{
+    ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages,
+    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
+};
+use sim_core::{Arrival, Recorder};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The script begins so long after the run: the recorded autoscalers had idled for three loops.
+const START_S: f64 = 10.0;
+
+/// From a count that is written to its pods (README of the recordings: below 0.1 s).
+const ACTUATION_S: f64 = 0.05;
+
+/// From registered to ready (the same: 0.7 s in the median).
+const READY_S: f64 = 0.7;
+
+/// From the last eviction to the deletion of the instance: the real one looks every 5 s.
+const EVICTION_POLL_S: f64 = 5.0;
+
+/// What our own autoscaler asks for in the recording's place.
+pub(super) fn fly(run: &Run) -> Asked {
+    let policy = NodePolicy::ClusterAutoscaler(Box::new(run.settings()));
+    let pools: Vec<_> = run.groups.iter().map(|group| &*group.id).collect();
+    policy.validate(&pools).expect("the flags of a run that took place");
+    let controllers = run.controllers();
+    let mut log = Log { groups: &run.groups, asked: Asked::default() };
+    let none = || Box::new(std::iter::empty::<Arrival>()) as _;
+    sim_core::run(
+        spec(run, &controllers),
+        controllers.iter().map(|_| none()).collect(),
+        vec![Box::new(Script::new(&controllers)), policy.build()],
+        &mut log,
+    )
+    .expect("no source fails");
+    log.asked
+}
+
+/// Writes the counts of the script at their times.
+struct Script {
+    steps: Vec<(Instant, ServiceId, u32)>,
+    now: Instant,
+}
+
+impl Script {
+    fn new(controllers: &BTreeMap<&str, Vec<&Step>>) -> Self {
+        let of_service = |(service, steps): (u32, &Vec<&Step>)| -> Vec<_> {
+            let count = |step: &&Step| (moment(step.at), ServiceId(service), step.n);
+            steps.iter().map(count).collect()
+        };
+        let mut steps: Vec<_> = (0..).zip(controllers.values()).flat_map(of_service).collect();
+        steps.sort();
+        Self { steps, now: Instant::ZERO }
+    }
+}
+
+impl Policy for Script {
+    fn name(&self) -> &'static str {
+        "script"
+    }
+
+    fn cadence(&self) -> Cadence {
+        let next = self.steps.iter().map(|step| step.0).find(|at| *at > self.now);
+        let every = next.unwrap_or(Instant::FAR).since(self.now);
+        Cadence::regular(every, every)
+    }
+
+    fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {
+        self.now = seen.now;
+        for &(_, service, replicas) in self.steps.iter().filter(|step| step.0 == seen.now) {
+            plan.act(Action::SetReplicas { service, replicas }, Reason::new("script"));
+        }
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    fn restore(&mut self, _: serde_json::Value) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+fn moment(second: f64) -> Instant {
+    Instant::ZERO + Micros::from_secs_f64(START_S + second)
+}
+
+/// Everything that the autoscaler asks for, in seconds of the script.
+struct Log<'a> {
+    groups: &'a [Group],
+    asked: Asked,
+}
+
+impl Recorder for Log<'_> {
+    fn turn(&mut self, _: &str, seen: &Observation<'_>, plan: &Plan) {
+        let now = seen.now.as_secs_f64() - START_S;
+        for decision in plan.decisions() {
+            match decision.action {
+                Some(Action::AddNodes { pool: PoolId(pool), count }) => {
+                    let group = self.groups[pool as usize].id.clone();
+                    self.asked.orders.push(Order { at: now, group, count });
+                }
+                Some(Action::Retire { node, after }) => {
+                    let place = seen.nodes.iter().position(|seen| seen.id == node);
+                    let drains = place.is_some_and(|place| !seen.nodes[place].pods.is_empty());
+                    let poll = if drains { EVICTION_POLL_S } else { 0.0 };
+                    self.asked.removals.push(now + after.as_secs_f64() + poll);
+                }
+                Some(Action::Delete { .. }) => self.asked.removals.push(now),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn seconds(seconds: f64) -> Delay {
+    Delay::Fixed(Micros::from_secs_f64(seconds))
+}
+
+fn spec(run: &Run, controllers: &BTreeMap<&str, Vec<&Step>>) -> RunSpec {
+    let services = controllers.iter().map(|(name, steps)| service(name, steps[0]));
+    RunSpec {
+        seed: Seed { seed: 1, run: 0 },
+        horizon: Micros::from_secs_f64(START_S + run.duration_s),
+        drain: Micros::ZERO,
+        bin: Micros::from_mins(1),
+        pools: run.groups.iter().map(pool).collect(),
+        services: services.collect(),
+        control: ControlSpec {
+            actuation: seconds(ACTUATION_S),
+            scheduling: seconds(0.0),
+            backoff_initial: Micros::from_secs(1),
+            backoff_max: Micros::from_secs(10),
+            unschedulable_flush: Micros::from_mins(5),
+            flush_interval: Micros::from_secs(30),
+        },
+        metrics: MetricsSpec::from(MetricsPath {
+            metrics: Vec::new(),
+            scrape_interval: Micros::from_secs(15),
+            evaluation_interval: Micros::ZERO,
+            delay: Micros::ZERO,
+            window: Micros::ZERO,
+        }),
+    }
+}
+
+fn amounts(cpu: f64, memory: &str, gpus: u32) -> Resources {
+    let cpu = MilliCpu((cpu * 1000.0).round() as u64);
+    let gib = memory.strip_suffix("Gi").and_then(|gib| gib.parse().ok());
+    Resources { cpu, memory: Bytes::from_gib(gib.expect("memory in Gi")), gpus }
+}
+
+fn pool(group: &Group) -> PoolSpec {
+    let cpu = group.cpu.parse().expect("cores");
+    let labels = BTreeMap::from([("pool".to_owned(), group.id.clone())]);
+    let shape = NodeShape {
+        allocatable: amounts(cpu, &group.mem, group.gpus),
+        gpu: (group.gpus > 0).then(|| GpuModel(group.id.as_str().into())),
+        labels,
+        pod_limit: 110,
+        ..NodeShape::default()
+    };
+    let failing = group.fail.is_some();
+    PoolSpec {
+        name: group.id.as_str().into(),
+        instance: "fake".into(),
+        shape: Arc::new(shape),
+        price: UsdPerHour(group.price),
+        zones: vec![ZoneSpec { name: group.zone.as_str().into(), stock: failing.then_some(0) }],
+        min: group.min,
+        max: group.max,
+        initial: 0,
+        launch_failure: 0.0,
+        accelerator_failure: 0.0,
+        spot: None,
+        standby: None,
+        stages: NodeStages {
+            launch: seconds(group.fail_after_ms / 1000.0),
+            boot: seconds(group.boot_ms / 1000.0),
+            register: seconds(READY_S),
+            accelerator: seconds(0.0),
+            terminate: seconds(0.0),
+        },
+        data: DataPathSpec {
+            pull_per_gb: seconds(0.0),
+            weights_per_gib: seconds(0.0),
+            cached_weights_per_gib: seconds(0.0),
+            image_preloaded: true,
+        },
+        billing_minimum: Micros::ZERO,
+        division: DivisionSpec::default(),
+    }
+}
+
+fn service(name: &str, first: &Step) -> ServiceSpec {
+    let requests = amounts(first.cpu, &first.mem, first.gpu);
+    ServiceSpec {
+        name: name.into(),
+        pod: Arc::new(PodSpec { requests, ..PodSpec::default() }),
+        initial: 0,
+        kind: ServiceKind::Plain { service_time: seconds(1.0), concurrency: 1 },
+        startup: StartupSpec {
+            image: Bytes(0),
+            container: seconds(1.0),
+            weights: Bytes(0),
+            engine: seconds(0.0),
+            probe: seconds(0.0),
+        },
+        gateway: GatewaySpec {
+            routing: Routing::RoundRobin,
+            routing_scrape: Micros::ZERO,
+            queue_limit: 0,
+            timeout: None,
+            timeout_on: TimeoutOn::Response,
+            retries: 0,
+            retry_backoff: Micros::ZERO,
+        },
+        slo: Slo::default(),
+        grace: Micros::ZERO,
+    }
+}
