@@ -13,6 +13,7 @@ pub(crate) fn list() -> String {
         let table = match policy.kind {
             Kind::Replicas => "[stack.replicas]",
             Kind::Nodes => "[stack.nodes]",
+            Kind::Gpus => "[stack.gpus]",
         };
         writeln!(text, "{:20} {table:18} {}", policy.name, policy.summary)
             .expect("a string takes everything");

@@ -1,8 +1,8 @@
 //! What policies there are, in their own words: the head doc of each source file, taken in at compile time.
 
 use crate::{
-    aibrix_apa, aibrix_kpa, cluster_autoscaler, dynamo_planner, fixed_nodes, hpa, keda, kpa,
-    naive_ratio, static_replicas, wva,
+    aibrix_apa, aibrix_kpa, cluster_autoscaler, dynamic_mig, dynamo_planner, fixed_nodes, hpa,
+    keda, kpa, naive_ratio, static_replicas, wva,
 };
 use schemars::{Schema, schema_for};
 
@@ -17,6 +17,8 @@ pub enum Kind {
     Replicas,
     /// Nodes: stands under `[stack.nodes]`.
     Nodes,
+    /// How GPUs are divided: stands under `[stack.gpus]`.
+    Gpus,
 }
 
 /// A policy, described.
@@ -71,7 +73,7 @@ fn head_doc(source: &str) -> String {
 
 /// Every policy.
 pub fn catalogue() -> Vec<PolicyDoc> {
-    use Kind::{Nodes, Replicas};
+    use Kind::{Gpus, Nodes, Replicas};
     vec![
         PolicyDoc::read(
             "static-replicas",
@@ -118,6 +120,12 @@ pub fn catalogue() -> Vec<PolicyDoc> {
             Nodes,
             include_str!("cluster_autoscaler/mod.rs"),
             schema_for!(cluster_autoscaler::Settings),
+        ),
+        PolicyDoc::read(
+            "dynamic-mig",
+            Gpus,
+            include_str!("dynamic_mig.rs"),
+            schema_for!(dynamic_mig::Settings),
         ),
     ]
 }

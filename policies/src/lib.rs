@@ -13,6 +13,7 @@ pub mod aibrix;
 pub mod aibrix_apa;
 pub mod aibrix_kpa;
 pub mod cluster_autoscaler;
+pub mod dynamic_mig;
 pub mod dynamo_planner;
 pub mod fixed_nodes;
 pub mod hpa;
@@ -142,6 +143,38 @@ impl NodePolicy {
             Self::ClusterAutoscaler(settings) => {
                 Box::new(cluster_autoscaler::ClusterAutoscaler::new(*settings))
             }
+        }
+    }
+}
+
+/// A policy that decides how GPUs are divided, with its settings: `[stack.gpus.<name>]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum GpuPolicy {
+    /// Cuts idle GPUs into the MIG instances that pending pods ask for.
+    DynamicMig(dynamic_mig::Settings),
+}
+
+impl GpuPolicy {
+    /// Its name, as in a scenario.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::DynamicMig(_) => "dynamic-mig",
+        }
+    }
+
+    /// Checks what types cannot.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        match self {
+            Self::DynamicMig(settings) => settings.validate(),
+        }
+    }
+
+    /// The policy, in charge of all GPUs.
+    pub fn build(&self) -> Box<dyn Policy> {
+        match self.clone() {
+            Self::DynamicMig(settings) => Box::new(dynamic_mig::DynamicMig::new(settings)),
         }
     }
 }

@@ -163,15 +163,20 @@ impl Scenario {
 
     /// The specification of one run of `stack`.
     pub(crate) fn spec(&self, stack: &Stack, seed: Seed) -> RunSpec {
+        let wired = &self.wired;
+        let (pools, services) = match wired.divided.get(&stack.name) {
+            Some((pools, services)) => (pools, services),
+            None => (&wired.pools, &wired.services),
+        };
         let mut spec = RunSpec {
             seed,
             horizon: self.horizon(),
             drain: self.settings.drain,
             bin: self.settings.bin.get(),
-            pools: self.wired.pools.clone(),
-            services: self.wired.services.clone(),
-            control: self.wired.control.clone(),
-            metrics: self.wired.metrics.clone(),
+            pools: pools.clone(),
+            services: services.clone(),
+            control: wired.control.clone(),
+            metrics: wired.metrics.clone(),
         };
         for pool in &mut spec.pools {
             pool.initial = stack.initial_nodes.get(&*pool.name).copied().unwrap_or(pool.initial);

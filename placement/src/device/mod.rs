@@ -20,7 +20,7 @@ pub use replicas::{MPS_CLIENTS, MPS_CLIENTS_BEFORE_VOLTA};
 pub use share::{isolates, memory, own, share};
 pub use shortage::DeviceShortage;
 
-use contract::{GpuRequest, GpuSeen, Held, Hold, NodeShape, PodId, PodSpec, Sharing};
+use contract::{Bytes, GpuRequest, GpuSeen, Held, Hold, NodeShape, PodId, PodSpec, Sharing};
 
 /// A part of one of a node's GPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,18 @@ fn whole(count: u32, sharing: &Sharing, gpus: &[GpuSeen]) -> Result<Vec<Grant>, 
 /// # Errors
 /// What is short.
 pub fn fit_fresh(spec: &PodSpec, shape: &NodeShape) -> Result<(), DeviceShortage> {
+    grants_fresh(spec, shape).map(|_| ())
+}
+
+/// Memory that a pod would have on each of its GPUs on a node of this shape, whose GPUs have so much; `None` if it gets
+/// none there.
+pub fn memory_fresh(spec: &PodSpec, shape: &NodeShape, all: Bytes) -> Option<Bytes> {
+    let grants = grants_fresh(spec, shape).ok()?;
+    // Whole GPUs that are only counted are granted without a word.
+    grants.first().map_or(Some(all), |grant| Some(memory(&shape.sharing, grant.held, all)))
+}
+
+fn grants_fresh(spec: &PodSpec, shape: &NodeShape) -> Result<Vec<Grant>, DeviceShortage> {
     let mut gpus = fresh(shape);
     if let (Sharing::Mig { board, dynamic: true, .. }, Some(GpuRequest::Mig { profile, .. })) =
         (&shape.sharing, &spec.gpu_parts)
@@ -119,7 +131,7 @@ pub fn fit_fresh(spec: &PodSpec, shape: &NodeShape) -> Result<(), DeviceShortage
             gpu.partition.clone_from(&partition);
         }
     }
-    fit(spec, &shape.sharing, &gpus, DeviceOrder::default()).map(|_| ())
+    fit(spec, &shape.sharing, &gpus, DeviceOrder::default())
 }
 
 /// A pod takes what [`fit`] gave.

@@ -1,7 +1,7 @@
 //! Settings as scenarios write them.
 
 use contract::ServiceId;
-use policies::{Kind, NodePolicy, ReplicaPolicy, catalogue};
+use policies::{GpuPolicy, Kind, NodePolicy, ReplicaPolicy, catalogue};
 
 /// A replica policy from JSON with the shape that TOML gives, or the error.
 fn replica_policy(text: &str) -> Result<ReplicaPolicy, String> {
@@ -29,6 +29,10 @@ fn the_defaults_of_every_policy_that_has_them_are_valid() {
     let policy: NodePolicy =
         serde_json::from_str(r#"{ "fixed-nodes": {} }"#).expect("all by default");
     assert_eq!(policy.validate(&["l40s"]), Ok(()));
+    let policy: GpuPolicy =
+        serde_json::from_str(r#"{ "dynamic-mig": {} }"#).expect("all by default");
+    assert_eq!(policy.validate(), Ok(()));
+    assert_eq!(policy.build().name(), policy.name());
 }
 
 /// The names that an error offers instead of an unknown one.

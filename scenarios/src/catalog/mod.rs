@@ -73,6 +73,20 @@ pub enum CatalogueError {
         /// On how many.
         tp: u32,
     },
+    /// The weights leave no room for a KV cache in parts of GPUs.
+    #[error("`{model}` in {precision} does not fit into {tp} × {:.1} GiB of `{gpu}`", memory.as_gib_f64())]
+    DoesNotFitPart {
+        /// Which model.
+        model: String,
+        /// In which format.
+        precision: Precision,
+        /// On which GPU.
+        gpu: String,
+        /// On how many parts.
+        tp: u32,
+        /// Memory of each.
+        memory: Bytes,
+    },
     /// A mixture of experts without a measured row.
     #[error(
         "no step times of `{model}` in {precision} on {tp} × `{gpu}`, and estimates hold for dense models only"
@@ -237,6 +251,19 @@ impl Catalogue {
         tp: u32,
         precision: Precision,
     ) -> Result<LlmFigures, CatalogueError> {
+        self.llm_figures_on_part(model, gpu, tp, precision, None)
+    }
+
+    /// The same on parts of `tp` GPUs with so much memory each: step times are those of whole GPUs, to be slowed down
+    /// by what the part gets of their throughput; the KV cache is what the rule gives for the memory.
+    pub fn llm_figures_on_part(
+        &self,
+        model: &str,
+        gpu: &str,
+        tp: u32,
+        precision: Precision,
+        part: Option<Bytes>,
+    ) -> Result<LlmFigures, CatalogueError> {
         let (gpu_name, gpu) =
             self.gpu(gpu).ok_or_else(|| CatalogueError::UnknownGpu(gpu.to_owned()))?;
         let (name, model) =
@@ -246,13 +273,20 @@ impl Catalogue {
             return Err(unknown_precision(name, model, precision));
         };
         let row = self.best_row(name, gpu_name, tp, precision);
-        let kv_capacity_tokens = row.and_then(|row| row.kv_capacity_tokens).unwrap_or_else(|| {
-            let memory = gpu.memory.as_gb_f64();
+        let by_rule = |memory: Bytes| {
+            let memory = memory.as_gb_f64();
             kv_capacity_tokens(tp, memory, weights.as_gb_f64(), dense.kv_bytes_per_token)
-        });
+        };
+        let measured = row.and_then(|row| row.kv_capacity_tokens).filter(|_| part.is_none());
+        let kv_capacity_tokens = measured.unwrap_or_else(|| by_rule(part.unwrap_or(gpu.memory)));
         if kv_capacity_tokens == 0 {
             let (model, gpu) = (name.to_owned(), gpu_name.to_owned());
-            return Err(CatalogueError::DoesNotFit { model, precision, gpu, tp });
+            return Err(match part {
+                None => CatalogueError::DoesNotFit { model, precision, gpu, tp },
+                Some(memory) => {
+                    CatalogueError::DoesNotFitPart { model, precision, gpu, tp, memory }
+                }
+            });
         }
         if row.is_none() && model.active_parameters.is_some() {
             let (model, gpu) = (name.to_owned(), gpu_name.to_owned());

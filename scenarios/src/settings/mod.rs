@@ -8,6 +8,7 @@ mod metrics;
 mod pool;
 mod range;
 mod service;
+mod sharing;
 mod stack;
 
 use contract::Micros;
@@ -23,6 +24,7 @@ pub use metrics::{Metrics, MetricsPath, Outage, ServiceExporter};
 pub use pool::{Pool, Spot, StandbyPool, StandbyState};
 pub use range::{Length, OutOfRange, Share};
 pub use service::{Client, Gateway, Llm, Plain, Requests, Routing, Service, SloLimits, TimeoutOn};
+pub use sharing::{Dra, Hami, Loose, Mig, Replicas, Sharing};
 pub use stack::Stack;
 
 /// A whole scenario, as its file says it.

@@ -1,6 +1,6 @@
 //! A pool of equal nodes: `[pool.NAME]`.
 
-use super::{DelaySetting, Share};
+use super::{DelaySetting, Share, Sharing};
 use contract::{Micros, Taint, UsdPerHour};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -75,6 +75,9 @@ pub struct Pool {
     /// Marks that keep pods off unless they tolerate them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,
+    /// How its GPUs are divided among pods; held whole unless the table is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
     /// Reclaimable capacity at the spot price; on demand unless the table is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot: Option<Spot>,

@@ -2,7 +2,7 @@
 
 use super::{DelaySetting, DisruptionBudget, Length};
 use crate::catalog::Precision;
-use contract::{Bytes, Constraints, Micros, MilliCpu, Toleration};
+use contract::{Bytes, Constraints, GpuRequest, Micros, MilliCpu, Toleration};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ pub struct Service {
     /// What one replica asks of a node, beside GPUs.
     #[serde(default)]
     pub requests: Requests,
+    /// The part of a GPU that a replica asks for, in place of whole ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_part: Option<GpuRequest>,
     /// Labels that the node must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
@@ -123,6 +126,9 @@ pub struct Plain {
     /// Requests that one replica serves at once; more wait inside.
     #[serde(default = "concurrency")]
     pub concurrency: NonZeroU32,
+    /// Whole GPUs of a replica, whichever model; the time to serve is that on them.
+    #[serde(default)]
+    pub gpus: u32,
     /// Image size, compressed.
     #[serde(default = "plain_image")]
     pub image: Bytes,

@@ -1,7 +1,9 @@
 //! A stack: the policies that fly together, and the fleet they take over. `[[stack]]`.
 
+use super::Sharing;
+use contract::GpuRequest;
 use indexmap::IndexMap;
-use policies::{NodePolicy, ReplicaPolicy};
+use policies::{GpuPolicy, NodePolicy, ReplicaPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,12 @@ pub struct Stack {
     /// Nodes at the start, by pool, where this stack takes over a fleet of another size.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub initial_nodes: IndexMap<String, u32>,
+    /// How the GPUs of a pool are divided, by pool, where this stack does it its own way.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub sharing: IndexMap<String, Sharing>,
+    /// The part of a GPU that a replica asks for, by service, likewise. The KV cache is then what the part holds.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub gpu_part: IndexMap<String, GpuRequest>,
     /// How many replicas each service gets that has no policy of its own below.
     pub replicas: ReplicaPolicy,
     /// Policies of single services: `[stack.service.NAME.hpa]`.
@@ -27,4 +35,7 @@ pub struct Stack {
     pub service: IndexMap<String, ReplicaPolicy>,
     /// How many nodes each pool gets.
     pub nodes: NodePolicy,
+    /// How GPUs are divided while it runs; they stay as they are found unless the table is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<GpuPolicy>,
 }

@@ -4,12 +4,13 @@
 mod metrics;
 mod pools;
 mod services;
+mod sharing;
 mod stacks;
 
 use crate::catalog::{Catalogue, DelayRow, Model, Stage};
 use crate::document::{Document, KeyPath};
 use crate::error::ScenarioError;
-use crate::settings::{Control, DelaySetting, Length, Settings};
+use crate::settings::{Control, DelaySetting, Length, Settings, Stack};
 use crate::suggest::{did_you_mean, list};
 use contract::Micros;
 use placement::Queue;
@@ -28,17 +29,20 @@ pub(crate) struct Wired {
     pub(crate) introductions: Vec<String>,
     pub(crate) control: ControlSpec,
     pub(crate) metrics: MetricsSpec,
+    /// Pools and services of the stacks that divide GPUs in their own way, by the name of the stack.
+    pub(crate) divided: BTreeMap<String, (Vec<PoolSpec>, Vec<ServiceSpec>)>,
 }
 
 /// Checks `settings`, fills them in from the catalogue and turns them into specifications.
 pub(crate) fn wire(settings: &mut Settings, document: &Document) -> Result<Wired, ScenarioError> {
-    let check = Check { catalogue: Catalogue::embedded(), document };
+    let check = Check { catalogue: Catalogue::embedded(), document, stack: None };
     check.not_empty("pool", settings.pool.len())?;
     check.not_empty("service", settings.service.len())?;
     let pools = check.pools(&mut settings.pool)?;
     let (services, introductions) = check.services(&mut settings.service, &pools)?;
     check.stacks(settings)?;
     Ok(Wired {
+        divided: check.divided(settings)?,
         pools,
         services,
         introductions,
@@ -51,6 +55,8 @@ pub(crate) fn wire(settings: &mut Settings, document: &Document) -> Result<Wired
 struct Check<'a> {
     catalogue: &'static Catalogue,
     document: &'a Document,
+    /// The stack whose own way of dividing GPUs is looked at, and its place.
+    stack: Option<(usize, &'a Stack)>,
 }
 
 impl Check<'_> {
@@ -79,6 +85,35 @@ impl Check<'_> {
             format!("found the unknown {what} `{found}`, expected {expected}"),
             hint,
         )
+    }
+
+    /// Pools and services of each stack that divides GPUs in its own way.
+    fn divided(
+        &self,
+        settings: &Settings,
+    ) -> Result<BTreeMap<String, (Vec<PoolSpec>, Vec<ServiceSpec>)>, ScenarioError> {
+        let own_way = |stack: &Stack| !stack.sharing.is_empty() || !stack.gpu_part.is_empty();
+        let stacks = settings.stack.iter().enumerate();
+        let mut divided = BTreeMap::new();
+        for (place, stack) in stacks.filter(|(_, stack)| own_way(stack)) {
+            let (mut pools, mut services) = (settings.pool.clone(), settings.service.clone());
+            for (name, sharing) in &stack.sharing {
+                pools[name].sharing = Some(sharing.clone());
+            }
+            for (name, part) in &stack.gpu_part {
+                let service = &mut services[name];
+                service.gpu_part = Some(part.clone());
+                if let Some(llm) = &mut service.llm {
+                    // That of whole GPUs, filled in before.
+                    llm.kv_cache_tokens.clear();
+                }
+            }
+            let check = Check { stack: Some((place, stack)), ..*self };
+            let pools = check.pools(&mut pools)?;
+            let (services, _) = check.services(&mut services, &pools)?;
+            divided.insert(stack.name.clone(), (pools, services));
+        }
+        Ok(divided)
     }
 
     fn not_empty(&self, table: &str, count: usize) -> Result<(), ScenarioError> {

@@ -8,7 +8,7 @@ use crate::settings::{DelaySetting, Pool, Spot, StandbyPool, StandbyState};
 use contract::{NodeShape, Sharing, UsdPerHour};
 use indexmap::IndexMap;
 use sim_core::spec::{
-    DataPathSpec, DivisionSpec, NodeStages, PoolSpec, SpotSpec, StandbySpec, ZoneSpec,
+    DataPathSpec, NodeStages, PoolSpec, SpotSpec, StandbySpec, ZoneSpec,
 };
 use std::sync::Arc;
 
@@ -35,10 +35,11 @@ impl Check<'_> {
         let spot = spot.transpose()?;
         let price = self.price(&at("price"), pool, instance)?;
         let standby = pool.standby.as_mut().map(|standby| self.standby(name, standby, instance));
+        let (sharing, division) = self.sharing(name, pool, instance)?;
         Ok(PoolSpec {
             name: name.into(),
             instance: pool.instance.as_str().into(),
-            shape: Arc::new(shape(name, pool, instance)),
+            shape: Arc::new(shape(name, pool, instance, sharing)),
             price,
             zones: self.zones(name, pool)?,
             min: pool.min,
@@ -66,7 +67,7 @@ impl Check<'_> {
                 image_preloaded: pool.image_preloaded,
             },
             billing_minimum: pool.billing_minimum,
-            division: DivisionSpec::default(),
+            division,
         })
     }
 
@@ -236,11 +237,11 @@ impl Check<'_> {
     }
 }
 
-fn shape(name: &str, pool: &Pool, instance: &Instance) -> NodeShape {
+fn shape(name: &str, pool: &Pool, instance: &Instance, sharing: Sharing) -> NodeShape {
     NodeShape {
         allocatable: instance.allocatable(),
         gpu: instance.gpu_model(),
-        sharing: Sharing::Whole,
+        sharing,
         labels: node_labels(&pool.instance, instance.arch.label(), name, &pool.labels),
         taints: pool.taints.clone(),
         pod_limit: POD_LIMIT,

@@ -1,12 +1,15 @@
 //! Services: what a replica serves, how it starts, and the gateway in front.
 
+use super::sharing::part_memory;
 use super::{Check, bare};
 use crate::catalog::{Basis, CatalogueError, LlmFigures, Model, Stage};
 use crate::document::{KeyPath, key};
 use crate::error::ScenarioError;
-use crate::settings::{Client, Gateway, Llm, Plain, Routing, Service, SloLimits, TimeoutOn};
+use crate::settings::{
+    Client, Gateway, Llm, Plain, Requests, Routing, Service, SloLimits, TimeoutOn,
+};
 use crate::suggest::list;
-use contract::{Bytes, GpuModel, Micros, PodSpec, Resources};
+use contract::{Bytes, GpuModel, GpuRequest, Micros, PodSpec, Resources};
 use indexmap::IndexMap;
 use placement::{Misfit, fits_fresh};
 use sim_core::delay::Delay;
@@ -27,6 +30,23 @@ struct Served {
     introduction: String,
 }
 
+/// A pod that asks for parts of GPUs, and the pools that may give them.
+struct Part<'a> {
+    pod: PodSpec,
+    pools: &'a [PoolSpec],
+}
+
+impl Part<'_> {
+    /// How many parts a replica splits its model over.
+    fn count(&self) -> u32 {
+        match &self.pod.gpu_parts {
+            Some(GpuRequest::Hami { gpus: count, .. })
+            | Some(GpuRequest::Mig { count, .. } | GpuRequest::Claim { count, .. }) => count.get(),
+            _ => 1,
+        }
+    }
+}
+
 impl Check<'_> {
     pub(super) fn services(
         &self,
@@ -45,8 +65,9 @@ impl Check<'_> {
     ) -> Result<(ServiceSpec, String), ScenarioError> {
         let probe_key = key(["service", name, "probe"]);
         let probe = self.delay(&probe_key, &service.probe, Some(Stage::Probe), None)?;
+        let part = self.part(name, service, pools)?;
         let served = match (&mut service.llm, &service.plain) {
-            (Some(llm), None) => self.llm(name, llm, probe)?,
+            (Some(llm), None) => self.llm(name, llm, probe, part.as_ref())?,
             (None, Some(plain)) => self.plain(name, plain, probe)?,
             (both, _) => {
                 let found = if both.is_some() { "both" } else { "neither" };
@@ -58,9 +79,9 @@ impl Check<'_> {
             requests: Resources {
                 cpu: service.requests.cpu,
                 memory: service.requests.memory,
-                gpus: served.gpus,
+                gpus: if part.is_some() { 0 } else { served.gpus },
             },
-            gpu_parts: None,
+            gpu_parts: service.gpu_part.clone(),
             gpu_models: served.gpu_models,
             node_selector: service.node_selector.clone(),
             tolerations: service.tolerations.clone(),
@@ -68,6 +89,9 @@ impl Check<'_> {
             constraints: service.constraints.clone().map(Arc::new),
         };
         self.fits_somewhere(name, &pod, pools)?;
+        if pod.needs_gpus() {
+            self.parts_somewhere(&self.part_key(name), &pod, pools)?;
+        }
         self.tokens_are_there(name, service)?;
         let spec = ServiceSpec {
             name: name.into(),
@@ -83,7 +107,13 @@ impl Check<'_> {
         Ok((spec, served.introduction))
     }
 
-    fn llm(&self, name: &str, llm: &mut Llm, probe: Delay) -> Result<Served, ScenarioError> {
+    fn llm(
+        &self,
+        name: &str,
+        llm: &mut Llm,
+        probe: Delay,
+        part: Option<&Part<'_>>,
+    ) -> Result<Served, ScenarioError> {
         let at = |part: &str| key(["service", name, "llm", part]);
         let (model_name, model) = self.catalogue.model(&llm.model).ok_or_else(|| {
             let known = self.catalogue.models().keys().map(String::as_str);
@@ -96,11 +126,14 @@ impl Check<'_> {
         let mut variants = Vec::new();
         let mut figures_by_gpu = Vec::new();
         for place in 0..llm.gpus.len() {
-            let (variant, figures) = self.variant(&at("gpus"), llm, place)?;
+            let (variant, figures) = self.variant(&at("gpus"), llm, place, part)?;
             figures_by_gpu.push(figures);
             variants.push(variant);
         }
         self.capacities_are_used(&at("kv-cache-tokens"), llm)?;
+        if let Some(part) = part {
+            self.suits_the_part(name, llm, part)?;
+        }
         if llm.max_num_batched_tokens < llm.max_num_seqs {
             let found = llm.max_num_batched_tokens.to_string();
             let expected = format!("at least `max-num-seqs`, which is {}", llm.max_num_seqs);
@@ -121,6 +154,7 @@ impl Check<'_> {
         key: &KeyPath,
         llm: &mut Llm,
         place: usize,
+        part: Option<&Part<'_>>,
     ) -> Result<(LlmVariant, LlmFigures), ScenarioError> {
         let mut key = key.clone();
         key.push(place.to_string());
@@ -130,9 +164,10 @@ impl Check<'_> {
             self.unknown(&key, "GPU", &found, known)
         })?;
         let tp = llm.tensor_parallel.get();
+        let memory = part.and_then(|part| self.memory_of_part(part, gpu));
         let figures = self
             .catalogue
-            .llm_figures(&llm.model, gpu, tp, llm.precision)
+            .llm_figures_on_part(&llm.model, gpu, tp, llm.precision, memory)
             .map_err(|error| self.document.error(&key, error.to_string(), remedy(&error)))?;
         if found != gpu
             && let Some(tokens) = llm.kv_cache_tokens.swap_remove(&found)
@@ -140,8 +175,13 @@ impl Check<'_> {
             llm.kv_cache_tokens.insert(gpu.to_owned(), tokens);
         }
         gpu.clone_into(&mut llm.gpus[place]);
-        let capacity = llm.kv_cache_tokens.entry(gpu.to_owned());
-        let kv_capacity_tokens = *capacity.or_insert(figures.kv_capacity_tokens);
+        let kv_capacity_tokens = match part {
+            Some(_) => figures.kv_capacity_tokens,
+            None => {
+                let capacity = llm.kv_cache_tokens.entry(gpu.to_owned());
+                *capacity.or_insert(figures.kv_capacity_tokens)
+            }
+        };
         let variant = LlmVariant {
             gpu: GpuModel(gpu.into()),
             model: Arc::new(StepModel::new(&figures.steps)),
@@ -152,6 +192,49 @@ impl Check<'_> {
             },
         };
         Ok((variant, figures))
+    }
+
+    /// What a service asks for in place of whole GPUs, checked by itself.
+    fn part<'a>(
+        &self,
+        name: &str,
+        service: &Service,
+        pools: &'a [PoolSpec],
+    ) -> Result<Option<Part<'a>>, ScenarioError> {
+        let Some(request) = &service.gpu_part else { return Ok(None) };
+        self.gpu_part(&self.part_key(name), request)?;
+        let Requests { cpu, memory } = service.requests;
+        let pod = PodSpec {
+            requests: Resources { cpu, memory, gpus: 0 },
+            gpu_parts: Some(request.clone()),
+            node_selector: service.node_selector.clone(),
+            tolerations: service.tolerations.clone(),
+            ..PodSpec::default()
+        };
+        Ok(Some(Part { pod, pools }))
+    }
+
+    /// Memory of the part that a replica gets of a GPU model; `None` if no pool gives it one.
+    fn memory_of_part(&self, part: &Part<'_>, gpu: &str) -> Option<Bytes> {
+        let (_, row) = self.catalogue.gpu(gpu)?;
+        part_memory(&part.pod, gpu, row.memory, part.pools)
+    }
+
+    /// A replica has as many parts as it splits its model into, and the KV cache that they hold.
+    fn suits_the_part(&self, name: &str, llm: &Llm, part: &Part<'_>) -> Result<(), ScenarioError> {
+        let at = |part: &str| key(["service", name, "llm", part]);
+        let parts = part.count();
+        if llm.tensor_parallel.get() != parts {
+            let expected = format!("{parts}, the parts that `gpu-part` asks for");
+            let found = llm.tensor_parallel.to_string();
+            return Err(self.misfit(&at("tensor-parallel"), &found, &expected));
+        }
+        if llm.kv_cache_tokens.is_empty() {
+            return Ok(());
+        }
+        let problem = "found the KV cache of whole GPUs beside `gpu-part`".to_owned();
+        let hint = "leave it out: it is what the part's memory holds";
+        Err(self.document.error(&at("kv-cache-tokens"), problem, Some(hint.to_owned())))
     }
 
     /// A KV cache is for a GPU that the service uses, and holds something.
@@ -220,7 +303,7 @@ impl Check<'_> {
             kind: ServiceKind::Plain { service_time, concurrency },
             startup,
             gpu_models: Vec::new(),
-            gpus: 0,
+            gpus: plain.gpus,
             introduction: format!("plain server, {concurrency} at a time, typically {typical}"),
         })
     }
@@ -301,6 +384,7 @@ impl Check<'_> {
 
 fn remedy(error: &CatalogueError) -> Option<String> {
     let hint = match error {
+        CatalogueError::DoesNotFitPart { .. } => "ask for a larger part under `gpu-part`",
         CatalogueError::DoesNotFit { .. } => "raise `tensor-parallel` or take a larger GPU",
         CatalogueError::UnknownPrecision { .. } => "set `precision`",
         CatalogueError::NoEstimate { .. } => "take a GPU and `tensor-parallel` that were measured",

@@ -36,11 +36,16 @@ impl Check<'_> {
     ) -> Result<(), ScenarioError> {
         let replicas = stack.initial_replicas.keys().map(|name| ("initial-replicas", name));
         let own = stack.service.keys().map(|name| ("service", name));
-        for (table, name) in replicas.chain(own) {
+        let parts = stack.gpu_part.keys().map(|name| ("gpu-part", name));
+        for (table, name) in replicas.chain(own).chain(parts) {
             if !settings.service.contains_key(name) {
                 let known = settings.service.keys().map(String::as_str);
                 return Err(self.unknown(&at(&[table, name]), "service", name, known));
             }
+        }
+        if let Some(stray) = stack.sharing.keys().find(|name| !settings.pool.contains_key(*name)) {
+            let known = settings.pool.keys().map(String::as_str);
+            return Err(self.unknown(&at(&["sharing", stray]), "pool", stray, known));
         }
         for (name, &initial) in &stack.initial_nodes {
             let key = at(&["initial-nodes", name]);
@@ -66,6 +71,9 @@ impl Check<'_> {
             .map_err(|error| misfit(&["replicas", stack.replicas.name()], error))?;
         for (name, policy) in &stack.service {
             policy.validate().map_err(|error| misfit(&["service", name, policy.name()], error))?;
+        }
+        if let Some(gpus) = &stack.gpus {
+            gpus.validate().map_err(|error| misfit(&["gpus", gpus.name()], error))?;
         }
         let nodes = &stack.nodes;
         nodes.validate(pools).map_err(|error| misfit(&["nodes", nodes.name()], error))
@@ -95,5 +103,6 @@ pub(crate) fn policies_of<'a>(
         policies.insert(0, stack.replicas.build(shared));
     }
     policies.push(stack.nodes.build());
+    policies.extend(stack.gpus.iter().map(policies::GpuPolicy::build));
     policies
 }

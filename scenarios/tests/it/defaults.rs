@@ -63,6 +63,7 @@ fn what_is_commented_out_in_the_manual_can_be_switched_on() {
     assert!(chat.slo.ttft.is_some() && chat.client.timeout.is_some());
     assert!(!chat.tolerations.is_empty() && !settings.stack[0].initial_nodes.is_empty());
     assert_eq!(settings.stack[1].replicas.name(), "hpa");
+    assert!(!settings.stack[0].sharing.is_empty() && settings.stack[0].gpus.is_some());
 }
 
 #[test]
@@ -79,6 +80,10 @@ fn the_manual_names_every_setting() {
         "Requests",
         "Llm",
         "Plain",
+        "Replicas",
+        "Mig",
+        "Hami",
+        "Loose",
     ];
     let more = ["SloLimits", "Gateway", "Client", "Stack", "Manifest"];
     let tables = own.iter().chain(&more).map(|name| &schema["$defs"][name]);

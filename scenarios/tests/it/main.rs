@@ -1,6 +1,7 @@
 //! Integration tests of the crate, one binary.
 
 mod bad_scenarios;
+mod bad_sharing;
 mod catalogue;
 mod complaints;
 mod defaults;
@@ -10,6 +11,7 @@ mod flights;
 mod golden_ca;
 mod golden_hpa;
 mod gpu_cold_start;
+mod gpu_sharing;
 mod llm_autoscalers;
 mod manifests;
 mod mig_boards;

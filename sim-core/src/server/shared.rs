@@ -45,6 +45,9 @@ struct Clock {
     inside: u64,
     /// Thousandths of full speed.
     speed: u16,
+    /// When a request last came in. It may have come in the midst of a microsecond inside that began before: whatever
+    /// it does in no time is not told of an earlier moment.
+    entered: Instant,
 }
 
 const NANOS: u64 = 1000;
@@ -63,12 +66,13 @@ impl Clock {
     /// The first microsecond at which the time inside has come; never, when nothing moves.
     fn outside(&self, inside: Instant) -> Instant {
         let nanos = inside.0.saturating_mul(NANOS).saturating_sub(self.inside);
-        match (nanos, self.speed) {
+        let moment = match (nanos, self.speed) {
             (_, _) if inside == Instant::FAR => Instant::FAR,
             (0, _) => self.since,
             (_, 0) => Instant::FAR,
             (nanos, speed) => self.since + Micros(nanos.div_ceil(u64::from(speed))),
-        }
+        };
+        moment.max(self.entered)
     }
 
     /// What happened inside, at the time at which it is known outside.
@@ -84,7 +88,8 @@ impl Clock {
 impl SharedServer {
     /// An idle server with its own part of each of its GPUs.
     pub(crate) fn new(inner: Server, own: Vec<GpuMilli>, now: Instant) -> Self {
-        let clock = Clock { since: now, inside: now.0 * NANOS, speed: GpuMilli::WHOLE.get() };
+        let speed = GpuMilli::WHOLE.get();
+        let clock = Clock { since: now, inside: now.0 * NANOS, speed, entered: now };
         let own = own.into_iter().map(GpuMilli::get).collect();
         let (busy_time, used) = (Micros::ZERO, GpuUse::default());
         Self {
@@ -117,13 +122,15 @@ impl SharedServer {
         let mut happened = Vec::new();
         self.inner.advance(self.clock.inside(now), &mut happened);
         self.untold.extend(happened.into_iter().map(|event| self.clock.told(event)));
-        self.clock = Clock { since: now, inside: self.clock.nanos(now), speed };
+        let inside = self.clock.nanos(now);
+        self.clock = Clock { since: now, inside, speed, entered: now };
         self.busy = self.is_busy();
     }
 
     pub(crate) fn submit(&mut self, now: Instant, job: Job) -> bool {
         self.count(now);
         let taken = self.inner.submit(self.clock.inside(now), job);
+        self.clock.entered = now;
         self.busy = self.is_busy();
         taken
     }
@@ -269,6 +276,14 @@ mod tests {
         assert_eq!(server.next_wake(), Instant::FAR);
         server.set_speed(Instant(1000), 1000);
         assert_eq!(finishes(&mut server), [(1, 1010)]);
+    }
+
+    #[test]
+    fn what_takes_no_time_is_over_when_it_comes_in() {
+        let mut server = server(100);
+        server.set_speed(Instant(3), 100);
+        server.submit(Instant(9), job(1, 0));
+        assert_eq!(finishes(&mut server), [(1, 9)]);
     }
 
     #[test]
