@@ -7,9 +7,7 @@ use crate::error::ScenarioError;
 use crate::settings::{DelaySetting, Pool, Spot, StandbyPool, StandbyState};
 use contract::{NodeShape, Sharing, UsdPerHour};
 use indexmap::IndexMap;
-use sim_core::spec::{
-    DataPathSpec, NodeStages, PoolSpec, SpotSpec, StandbySpec, ZoneSpec,
-};
+use sim_core::spec::{DataPathSpec, NodeStages, PoolSpec, SpotSpec, StandbySpec, ZoneSpec};
 use std::sync::Arc;
 
 /// Pods that a kubelet accepts by default (`--max-pods`).

@@ -36,14 +36,14 @@ fn a_misspelt_key_is_shown_with_the_right_one() {
     my.toml, `horizn = "1h"`, column 1: `horizn`: found the unknown key `horizn`, expected one of `name`, `about`, `horizon`, `drain`, `bin`, `control`, `metrics`, `pool`, `service`, `stack`, `metric-map`
     hint: did you mean `horizon`?
     "#);
-    assert_snapshot!(error("launch-failure =", "launch-failures ="), @"
-    my.toml, `launch-failures = 0.0`, column 1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `price`, `billing-minimum`, `launch-failure`, `accelerator-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `spot`, `standby`
+    assert_snapshot!(error("launch-failure =", "launch-failures ="), @r#"
+    my.toml, `launch-failures = 0.0`, column 1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `price`, `billing-minimum`, `launch-failure`, `accelerator-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `sharing`, `spot`, `standby`
     hint: did you mean `launch-failure`?
-    ");
-    assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @"
-    my.toml, `[service.chat.gatway]`, column 15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    "#);
+    assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @r#"
+    my.toml, `[service.chat.gatway]`, column 15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `gateway`?
-    ");
+    "#);
 }
 
 #[test]
@@ -169,16 +169,19 @@ fn gpu_instances_hibernate_only_as_a_what_if() {
         let table = "[pool.gpu.standby]\nnodes = 1\nholding = \"0.02 USD/h\"";
         error("# [pool.gpu.standby]", &format!("{table}\nstate = \"{state}\"\n#"))
     };
-    assert_snapshot!(standby("hibernated"), @"");
-    assert_snapshot!(standby("suspended"), @"");
+    assert_snapshot!(standby("hibernated"), @r#"
+    my.toml, `state = "hibernated"`, column 9: `pool.gpu.standby.state`: found `hibernated` for instances with GPUs, expected `stopped`
+    hint: no cloud is known to hibernate them: `what-if = true` asks what it would be worth
+    "#);
+    assert_snapshot!(standby("suspended"), @r#"my.toml, `state = "suspended"`, column 9: `pool.gpu.standby.state`: found the unknown name `suspended`, expected `stopped` or `hibernated`"#);
 }
 
 #[test]
 fn a_service_serves_one_thing() {
-    assert_snapshot!(error("[service.web.plain]", "[service.web.plan]"), @"
-    my.toml, `[service.web.plan]`, column 14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    assert_snapshot!(error("[service.web.plain]", "[service.web.plan]"), @r#"
+    my.toml, `[service.web.plan]`, column 14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `plain`?
-    ");
+    "#);
     let both =
         "[service.web.llm]\nmodel = \"Llama-3.1-8B\"\ngpus = [\"L40S\"]\n[service.web.plain]";
     assert_snapshot!(error("[service.web.plain]", both), @"my.toml, `[service.web.llm]`, column 10: `service.web`: found both of `llm` and `plain`, expected one of them");
@@ -208,7 +211,7 @@ fn broken_toml_is_shown_at_its_place() {
 fn a_scenario_that_is_not_there_is_an_error() {
     let find = |name: &str| say(&Scenario::find(name).expect_err("not there"));
     assert_snapshot!(find("chat-dya"), @r#"
-    found no scenario `chat-dya`, expected a file or one of `chat-day`, `chat-hour`, `code-hour`, `complaint-01-more-while-loading`, `complaint-02-panic-flood`, `complaint-04-progress-deadline`, `complaint-06-cooldown-while-loading`, `complaint-07-cooldown-cliff`, `complaint-09-metric-gone-at-zero`, `complaint-09-metric-outage`, `complaint-11-gpu-utilization`, `complaint-13-cut-generations`, `complaint-15-value-without-ready-pods`, `complaint-18-broken-metric`, `complaint-20-target-below-one`, `gpu-cold-start`, `llm-autoscalers`, `viral-surge`
+    found no scenario `chat-dya`, expected a file or one of `chat-day`, `chat-hour`, `code-hour`, `complaint-01-more-while-loading`, `complaint-02-panic-flood`, `complaint-04-progress-deadline`, `complaint-06-cooldown-while-loading`, `complaint-07-cooldown-cliff`, `complaint-09-metric-gone-at-zero`, `complaint-09-metric-outage`, `complaint-11-gpu-utilization`, `complaint-13-cut-generations`, `complaint-15-value-without-ready-pods`, `complaint-18-broken-metric`, `complaint-20-target-below-one`, `gpu-cold-start`, `gpu-sharing`, `llm-autoscalers`, `viral-surge`
     hint: did you mean `chat-day`?
     "#);
     assert_snapshot!(find("nowhere/my.toml"), @r#"
