@@ -139,10 +139,9 @@ fn spec(run: &Run, controllers: &BTreeMap<&str, Vec<&Step>>) -> RunSpec {
         control: ControlSpec {
             actuation: seconds(ACTUATION_S),
             scheduling: seconds(0.0),
-            backoff_initial: Micros::from_secs(1),
-            backoff_max: Micros::from_secs(10),
-            unschedulable_flush: Micros::from_mins(5),
-            flush_interval: Micros::from_secs(30),
+            queue: placement::Queue::default(),
+            profile: placement::Profile::default(),
+            ties: sim_core::spec::Ties::First,
         },
         metrics: MetricsSpec::from(MetricsPath {
             metrics: Vec::new(),
@@ -227,5 +226,6 @@ fn service(name: &str, first: &Step) -> ServiceSpec {
         },
         slo: Slo::default(),
         grace: Micros::ZERO,
+        disruption_budget: None,
     }
 }
