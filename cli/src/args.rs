@@ -1,9 +1,12 @@
 //! The command line: one list of subcommands and flags feeds the parser, the help, the man page and the
 //! completions.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use contract::Micros;
+use placement::packing::Strategy;
+use scenarios::packing::Load;
 use scenarios::settings::Length;
 use std::path::PathBuf;
 
@@ -34,6 +37,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Fly one stack once: its figures and its decisions
     Run(Run),
+    /// Pack pods with GPU requests into a cluster with several strategies: what each allocates and strands
+    Pack(Pack),
     /// Make the page and the figures of a run folder again
     Report(Report),
     /// List the built-in scenarios, or print one to start your own from
@@ -103,6 +108,58 @@ pub(crate) struct Run {
     pub(crate) out: Option<PathBuf>,
 }
 
+/// Arguments of `pack`.
+#[derive(Debug, Args)]
+#[command(after_long_help = PACK_HELP)]
+pub(crate) struct Pack {
+    /// Nodes: `sn`, `cpu_milli`, `memory_mib`, `gpu` (how many), `model`
+    #[arg(long, value_name = "NODES.csv")]
+    pub(crate) nodes: PathBuf,
+    /// Pods: `name`, `cpu_milli`, `memory_mib`, `num_gpu`, `gpu_milli` (of each), `gpu_spec` (`A|B`, empty: any)
+    #[arg(long, value_name = "PODS.csv")]
+    pub(crate) pods: PathBuf,
+    /// Strategies, separated by commas [default: all]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = strategies(), hide_possible_values = true)]
+    pub(crate) profile: Vec<Strategy>,
+    /// Arrive and break ties exactly so: `seed`, `kind` (`pod` or `node`), `pos`, `name`. Without it, orders
+    /// are drawn by seed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) order: Option<PathBuf>,
+    /// Runs, each with its own order [default: 10, or all of the order file]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) seeds: Option<u32>,
+    /// The seed of the first run; the others follow
+    #[arg(long, default_value_t = 42, value_name = "NUMBER", value_parser = seed, conflicts_with = "order")]
+    pub(crate) seed: u64,
+    /// How much GPU pods ask for in all, as a multiple of what there is
+    #[arg(long, default_value_t = Load::default(), value_name = "FACTOR", conflicts_with = "order")]
+    pub(crate) load: Load,
+    /// Threads; 0 takes one a core. Results do not depend on it
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    pub(crate) threads: usize,
+    /// Folder for the curves (CSV) and the figure (SVG, PNG) [default: none is written]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+const PACK_HELP: &str = "\
+Lists have the columns of Alibaba's openb trace (cluster-trace-gpu-v2023), plain, .gz or .zst.
+
+Pods arrive one at a time and stay; one that fits nowhere is dropped. Without --order, pods are sorted by name and
+shuffled; then pods of the list arrive again, at random, until --load is asked for. Equal scores go to the node that
+comes first in a shuffled order of nodes. This is the study of Weng et al. (USENIX ATC 2023).
+
+Strategies:
+  random         any node that fits, any device with room
+  dotprod        the node whose free CPU and GPU point along the request the least
+  gpuclustering  the node that holds pods with GPU requests of the same kind
+  gpupacking     GPUs in use before idle GPUs, on nodes in use before idle nodes
+  bestfit        the node with the least left
+  fgd            fragmentation gradient descent: the node and device that become the least fragmented
+
+Example:
+  windtunnel pack --nodes nodes.csv --pods pods.csv --profile fgd,bestfit --seeds 3 --out packing";
+
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
@@ -129,6 +186,13 @@ pub(crate) struct Explain {
 pub(crate) struct Completions {
     /// For which shell
     pub(crate) shell: Shell,
+}
+
+/// A packing strategy by its name.
+fn strategies() -> impl TypedValueParser<Value = Strategy> {
+    let find = |name: String| Strategy::ALL.into_iter().find(|it| it.name() == name);
+    PossibleValuesParser::new(Strategy::ALL.map(Strategy::name))
+        .map(move |name| find(name).expect("only names of strategies are let through"))
 }
 
 /// A seed.

@@ -1,5 +1,6 @@
 //! How a command ends when it cannot do what was asked: one error with its place, a hint, an exit code.
 
+use ::scenarios::packing::PackingError;
 use ::scenarios::{ExperimentError, ScenarioError};
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -66,6 +67,14 @@ impl From<ExperimentError> for Failure {
             }
             _ => Self::input(&error, error.hint()),
         }
+    }
+}
+
+impl From<PackingError> for Failure {
+    fn from(error: PackingError) -> Self {
+        let code =
+            if matches!(error, PackingError::Threads { .. }) { NO_THREADS } else { WRONG_INPUT };
+        Self { code, ..Self::input(&error, Some(error.hint())) }
     }
 }
 

@@ -6,6 +6,7 @@ mod compare;
 mod explain;
 mod failure;
 mod output;
+mod pack;
 mod progress;
 mod report;
 mod run;
@@ -32,6 +33,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
     match command {
         Command::Compare(args) => compare::compare(&args),
         Command::Run(args) => run::run(&args),
+        Command::Pack(args) => pack::pack(&args),
         Command::Report(args) => report::report(&args),
         Command::Scenarios(args) => scenarios::scenarios(&args),
         Command::Policies => print(&explain::list()),

@@ -62,7 +62,7 @@ impl ReportError {
         match self {
             Self::Io { .. } => Some("check that the path exists, and the disk's space and rights"),
             Self::NotOurs { .. } => Some(
-                "choose another folder, or move this one away; only a folder with a `fingerprint.txt` is replaced",
+                "choose another folder, or move this one away; only a folder of an earlier run is replaced",
             ),
             Self::NotARunFolder { .. } => {
                 Some("name a folder that `windtunnel compare` or `windtunnel run` has written")

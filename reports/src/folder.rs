@@ -33,7 +33,7 @@ const PAGE: &str = "report.html";
 const FIGURES: &str = "figures";
 
 /// A file of the folder: its path inside it and its bytes.
-type File = (PathBuf, Vec<u8>);
+pub(crate) type File = (PathBuf, Vec<u8>);
 
 /// Writes the run folder of an experiment. `scenario_toml` is the scenario, resolved.
 ///
@@ -46,9 +46,19 @@ pub fn write_run_folder(
     experiment: &Experiment,
     scenario_toml: &str,
 ) -> Result<(), ReportError> {
-    refuse_what_is_not_ours(folder)?;
     let mut files = data(experiment, scenario_toml)?;
     files.extend(views(experiment, scenario_toml)?);
+    replace(folder, &files, FINGERPRINT)
+}
+
+/// Puts a folder with these files in its place. What stands there is replaced if it holds the file that marks
+/// a folder of this kind; on any error it is left as it was.
+pub(crate) fn replace(
+    folder: &Path,
+    files: &[File],
+    mark: &'static str,
+) -> Result<(), ReportError> {
+    refuse_what_is_not_ours(folder, mark)?;
     let (parent, name) = split(folder)?;
     fs::create_dir_all(&parent).map_err(ReportError::io(&parent, "made"))?;
     // The folder is made inside the temporary one, whose rights are the owner's alone.
@@ -58,7 +68,7 @@ pub fn write_run_folder(
         .map_err(ReportError::io(&parent, "written"))?;
     let whole = workshop.path().join("new");
     fs::create_dir(&whole).map_err(ReportError::io(&whole, "made"))?;
-    for (path, bytes) in &files {
+    for (path, bytes) in files {
         write(&whole.join(path), bytes)?;
     }
     swap(&whole, folder, workshop)
@@ -141,10 +151,10 @@ fn views(experiment: &Experiment, scenario_toml: &str) -> Result<Vec<File>, Repo
     Ok(files)
 }
 
-fn refuse_what_is_not_ours(folder: &Path) -> Result<(), ReportError> {
+fn refuse_what_is_not_ours(folder: &Path, mark: &'static str) -> Result<(), ReportError> {
     let is_free = !folder.try_exists().map_err(ReportError::io(folder, "looked at"))?;
     let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-    if is_free || folder.join(FINGERPRINT).is_file() || is_empty() {
+    if is_free || folder.join(mark).is_file() || is_empty() {
         return Ok(());
     }
     Err(ReportError::NotOurs { path: folder.to_owned() })

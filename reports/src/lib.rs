@@ -15,6 +15,7 @@ mod latency;
 mod latency_file;
 mod measure;
 mod number;
+mod packing;
 mod page;
 mod series;
 mod stats;
@@ -27,6 +28,7 @@ mod waste;
 
 pub use error::ReportError;
 pub use folder::{read_run_folder, render, write_run_folder};
+pub use packing::{packing_table, write_packing_folder};
 pub use table::table;
 
 /// Every figure, in the order of the page. A new one is a file with a `FIGURE` and a line here.

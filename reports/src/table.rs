@@ -92,14 +92,19 @@ fn rows(
             line.push(Cell::new(text).set_alignment(CellAlignment::Right));
         }
     }
+    lined_up(header(experiment, unit), lines)
+}
+
+/// A table in the form of all tables.
+pub(crate) fn lined_up(header: Vec<Cell>, rows: Vec<Vec<Cell>>) -> String {
     let mut table = Table::new();
     table
         .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH)
         .force_no_tty()
-        .set_header(header(experiment, unit))
-        .add_rows(lines);
+        .set_header(header)
+        .add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }

@@ -10,6 +10,7 @@ mod error;
 mod experiment;
 mod journal;
 mod manifest;
+pub mod packing;
 mod progress;
 mod scenario;
 pub mod settings;

@@ -15,6 +15,7 @@ fn help_fits_a_screen_and_names_every_command() {
     check("help", &["--help"]);
     check("help_compare", &["compare", "--help"]);
     check("help_run", &["run", "--help"]);
+    check("help_pack", &["pack", "--help"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod bad_input;
 mod determinism;
 mod help;
+mod pack;
 mod readme;
 
 use assert_cmd::Command;

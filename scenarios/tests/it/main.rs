@@ -15,3 +15,4 @@ mod gpu_sharing;
 mod llm_autoscalers;
 mod manifests;
 mod mig_boards;
+mod packing;

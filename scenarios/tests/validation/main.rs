@@ -1,5 +1,6 @@
 //! The replica model against measured runs of real engines: `llm_*.json` (a run, request by request) and
-//! `llm_closed_loop.csv` (fixed lengths at a fixed concurrency).
+//! `llm_closed_loop.csv` (fixed lengths at a fixed concurrency); packing against the published curves of a study
+//! (`fgd/`).
 //!
 //! Reads `../shared/validation` beside the workspace, or the folder that `VALIDATION_DIR` names. To see the
 //! tables: `cargo test --release -p scenarios --test validation -- --nocapture`. What the figures mean and
@@ -9,6 +10,7 @@
 
 mod closed_loop;
 mod open_loop;
+mod packing;
 
 use std::path::PathBuf;
 
