@@ -383,6 +383,9 @@ pub struct PoolSeen {
     pub price: UsdPerHour,
     /// Reclaimable capacity at a lower price.
     pub spot: bool,
+    /// Zones in which it can have nodes.
+    #[serde(default)]
+    pub zones: Vec<Arc<str>>,
     /// Never fewer nodes than this.
     pub min: u32,
     /// Never more nodes than this.

@@ -25,6 +25,15 @@ pub enum Action {
         /// How many more.
         count: u32,
     },
+    /// Ask the cloud for nodes in one zone.
+    AddNodesIn {
+        /// Which pool.
+        pool: PoolId,
+        /// Which of its zones.
+        zone: Arc<str>,
+        /// How many more.
+        count: u32,
+    },
     /// Keep new pods off a node.
     Cordon {
         /// Which node.
@@ -83,7 +92,7 @@ impl Action {
     pub fn subject(&self) -> Subject {
         match *self {
             Self::SetReplicas { service, .. } => Subject::Service(service),
-            Self::AddNodes { pool, .. } => Subject::Pool(pool),
+            Self::AddNodes { pool, .. } | Self::AddNodesIn { pool, .. } => Subject::Pool(pool),
             Self::Cordon { node }
             | Self::Uncordon { node }
             | Self::Drain { node }
@@ -101,6 +110,9 @@ impl fmt::Display for Action {
                 write!(f, "set-replicas service={service} replicas={replicas}")
             }
             Self::AddNodes { pool, count } => write!(f, "add-nodes pool={pool} count={count}"),
+            Self::AddNodesIn { pool, zone, count } => {
+                write!(f, "add-nodes pool={pool} zone={zone} count={count}")
+            }
             Self::Cordon { node } => write!(f, "cordon node={node}"),
             Self::Uncordon { node } => write!(f, "uncordon node={node}"),
             Self::Drain { node } => write!(f, "drain node={node}"),

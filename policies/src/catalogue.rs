@@ -2,7 +2,7 @@
 
 use crate::{
     aibrix_apa, aibrix_kpa, cluster_autoscaler, dynamic_mig, dynamo_planner, fixed_nodes, hpa,
-    keda, kpa, naive_ratio, static_replicas, wva,
+    karpenter, keda, kpa, naive_ratio, static_replicas, wva,
 };
 use schemars::{Schema, schema_for};
 
@@ -120,6 +120,12 @@ pub fn catalogue() -> Vec<PolicyDoc> {
             Nodes,
             include_str!("cluster_autoscaler/mod.rs"),
             schema_for!(cluster_autoscaler::Settings),
+        ),
+        PolicyDoc::read(
+            "karpenter",
+            Nodes,
+            include_str!("karpenter/mod.rs"),
+            schema_for!(karpenter::Settings),
         ),
         PolicyDoc::read(
             "dynamic-mig",

@@ -17,6 +17,7 @@ pub mod dynamic_mig;
 pub mod dynamo_planner;
 pub mod fixed_nodes;
 pub mod hpa;
+pub mod karpenter;
 pub mod keda;
 pub mod kpa;
 pub mod naive_ratio;
@@ -117,6 +118,8 @@ pub enum NodePolicy {
     FixedNodes(fixed_nodes::Settings),
     /// Cluster Autoscaler.
     ClusterAutoscaler(Box<cluster_autoscaler::Settings>),
+    /// Karpenter.
+    Karpenter(Box<karpenter::Settings>),
 }
 
 impl NodePolicy {
@@ -125,6 +128,7 @@ impl NodePolicy {
         match self {
             Self::FixedNodes(_) => "fixed-nodes",
             Self::ClusterAutoscaler(_) => "cluster-autoscaler",
+            Self::Karpenter(_) => "karpenter",
         }
     }
 
@@ -133,6 +137,7 @@ impl NodePolicy {
         match self {
             Self::FixedNodes(settings) => settings.validate(pools),
             Self::ClusterAutoscaler(settings) => settings.validate(pools),
+            Self::Karpenter(settings) => settings.validate(pools),
         }
     }
 
@@ -143,6 +148,7 @@ impl NodePolicy {
             Self::ClusterAutoscaler(settings) => {
                 Box::new(cluster_autoscaler::ClusterAutoscaler::new(*settings))
             }
+            Self::Karpenter(settings) => Box::new(karpenter::Karpenter::new(*settings)),
         }
     }
 }

@@ -102,6 +102,7 @@ pub(crate) fn pool(
         shape: Arc::new(shape),
         price: UsdPerHour(2.0),
         spot: false,
+        zones: vec!["a".into()],
         min,
         max,
         target,

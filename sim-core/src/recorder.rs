@@ -85,6 +85,7 @@ fn action(action: &Action) -> String {
     match action {
         Action::SetReplicas { replicas, .. } => format!("set-replicas {replicas}"),
         Action::AddNodes { count, .. } => format!("add-nodes {count}"),
+        Action::AddNodesIn { zone, count, .. } => format!("add-nodes {count} in {zone}"),
         other => other.to_string().split(' ').next().unwrap_or_default().to_owned(),
     }
 }

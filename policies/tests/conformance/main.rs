@@ -19,6 +19,8 @@ mod case;
 mod hpa_behavior;
 mod hpa_calculator;
 mod hpa_reconcile;
+mod karpenter_consolidate;
+mod karpenter_provision;
 mod keda;
 mod kpa;
 mod scheduler;
@@ -41,6 +43,8 @@ fn checks() -> BTreeMap<&'static str, Check> {
         hpa_behavior::CHECKS,
         hpa_calculator::CHECKS,
         hpa_reconcile::CHECKS,
+        karpenter_consolidate::CHECKS,
+        karpenter_provision::CHECKS,
         keda::CHECKS,
         kpa::CHECKS,
         scheduler::CHECKS,

@@ -170,6 +170,7 @@ fn pool(turn: &Turn, now: Instant) -> PoolSeen {
         shape: Arc::new(shape),
         price: UsdPerHour(1.861),
         spot: false,
+        zones: vec!["a".into()],
         min: 0,
         max: 8,
         target: u32::try_from(turn.pods_by_node.len()).expect("few nodes"),

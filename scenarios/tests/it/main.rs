@@ -10,6 +10,7 @@ mod fingerprints;
 mod flights;
 mod golden_ca;
 mod golden_hpa;
+mod golden_karpenter;
 mod gpu_cold_start;
 mod gpu_sharing;
 mod llm_autoscalers;

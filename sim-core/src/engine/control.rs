@@ -97,8 +97,11 @@ impl Engine<'_> {
             acted = true;
             self.fingerprint.text(self.now, &action.to_string());
             match *action {
+                Action::AddNodesIn { pool, ref zone, count } => {
+                    self.add_nodes_in(pool, zone, count);
+                }
                 Action::SetReplicas { service, replicas } => self.set_replicas(service, replicas),
-                Action::AddNodes { pool, count } => self.add_nodes(pool, count),
+                Action::AddNodes { pool, count } => self.add_nodes(pool, None, count),
                 Action::Cordon { node } => self.cordon(node, true),
                 Action::Uncordon { node } => self.cordon(node, false),
                 Action::Drain { node } => self.drain(node),
@@ -132,11 +135,19 @@ impl Engine<'_> {
     }
 
     /// Asks for nodes, never past the pool's maximum.
-    fn add_nodes(&mut self, pool: PoolId, count: u32) {
+    fn add_nodes(&mut self, pool: PoolId, zone: Option<usize>, count: u32) {
         let seen = &self.fleet.pools[pool.index()];
         let room = seen.max.saturating_sub(seen.target);
         for _ in 0..count.min(room) {
-            self.request_node(pool);
+            self.request_node(pool, zone);
         }
+    }
+
+    /// The same in one of the pool's zones.
+    fn add_nodes_in(&mut self, pool: PoolId, zone: &str, count: u32) {
+        let zones = &self.fleet.specs[pool.index()].zones;
+        let place = zones.iter().position(|known| &*known.name == zone);
+        assert!(place.is_some(), "policies ask for zones that the pool has");
+        self.add_nodes(pool, place, count);
     }
 }

@@ -8,9 +8,9 @@ use contract::{Instant, Micros, NodeId, NodeStage, PoolId, ServiceId};
 
 impl Engine<'_> {
     /// Asks the cloud for a node.
-    pub(super) fn request_node(&mut self, pool: PoolId) {
+    pub(super) fn request_node(&mut self, pool: PoolId, zone: Option<usize>) {
         let now = self.now;
-        let node = self.fleet.request(now, pool);
+        let node = self.fleet.request(now, pool, zone);
         let place = self.fleet.place(node).expect("just requested");
         let luck = &self.fleet.state[place].luck;
         let event = match luck.failure {

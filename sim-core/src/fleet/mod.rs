@@ -70,11 +70,15 @@ impl Fleet {
         }
     }
 
-    /// Asks the cloud for one more node of a pool. Its luck depends on the pool and on how many were asked
-    /// for before, not on when: two policies meet the same.
-    pub(crate) fn request(&mut self, now: Instant, pool: PoolId) -> NodeId {
-        let (turn, mut luck) = self.next_luck(pool);
-        let zone = self.zone_with_stock(pool, turn);
+    /// Asks the cloud for one more node of a pool, in a zone or in the one whose turn it is. Its luck depends on
+    /// the pool and on how many were asked for before, not on when: two policies meet the same.
+    pub(crate) fn request(&mut self, now: Instant, pool: PoolId, zone: Option<usize>) -> NodeId {
+        let (in_turn, mut luck) = self.next_luck(pool);
+        let turn = zone.unwrap_or(in_turn);
+        let zone = match zone {
+            Some(zone) => Some(zone).filter(|&zone| self.has_stock(pool, zone)),
+            None => self.zone_with_stock(pool, turn),
+        };
         let standby = self.standby[pool.index()].as_mut().filter(|_| zone.is_some());
         if zone.is_none() {
             luck.failure = Some(LaunchFailureKind::StockOut);
@@ -175,10 +179,13 @@ impl Fleet {
 
     /// The first zone from `turn` on that has something left.
     fn zone_with_stock(&self, pool: PoolId, turn: usize) -> Option<usize> {
-        let zones = &self.specs[pool.index()].zones;
-        let taken = &self.stock_taken[pool.index()];
-        let has_stock = |zone: &usize| zones[*zone].stock.is_none_or(|stock| taken[*zone] < stock);
-        (0..zones.len()).map(|step| (turn + step) % zones.len()).find(has_stock)
+        let zones = self.specs[pool.index()].zones.len();
+        (0..zones).map(|step| (turn + step) % zones).find(|&zone| self.has_stock(pool, zone))
+    }
+
+    fn has_stock(&self, pool: PoolId, zone: usize) -> bool {
+        let taken = self.stock_taken[pool.index()][zone];
+        self.specs[pool.index()].zones[zone].stock.is_none_or(|stock| taken < stock)
     }
 
     /// Where a node stands in the tables; ids rise, so this is a binary search.
@@ -323,6 +330,7 @@ fn pool_seen(place: usize, spec: &PoolSpec) -> PoolSeen {
         shape: spec.shape.clone(),
         price: spec.price,
         spot: spec.spot.is_some(),
+        zones: spec.zones.iter().map(|zone| zone.name.clone()).collect(),
         min: spec.min,
         max: spec.max,
         target: 0,

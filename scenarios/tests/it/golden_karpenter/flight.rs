@@ -1,0 +1,318 @@
+//! The same run in the engine: the recorded pools and pods, nodes that take as long as they took, and a scheduler
+//! that places pods by its own rules.
+
+use super::recording::{Machine, PodText, Run, Step, bytes, seconds};
+use contract::{
+    Action, Bytes, Cadence, Constraints, GpuModel, MilliCpu, NodeShape, NodeStage, Observation,
+    Plan, PodSpec, Policy, Reason, Resources, Selector, ServiceId, StateError, TopologySpread,
+    UsdPerHour,
+};
+use policies::NodePolicy;
+use policies::karpenter::catalog::{INSTANCE_CPU_KEY, INSTANCE_MEMORY_KEY};
+use policies::karpenter::requirements::{CAPACITY_TYPE_KEY, INSTANCE_TYPE_KEY};
+use sim_core::delay::Delay;
+use sim_core::random::Seed;
+use sim_core::spec::{
+    ControlSpec, DataPathSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages, PoolSpec,
+    Routing, RunSpec, ServiceKind, ServiceSpec, Slo, SpotSpec, StartupSpec, TimeoutOn, ZoneSpec,
+};
+use sim_core::{Arrival, Recorder};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The label by which the recordings' pods and pools ask for a family.
+const FAMILY_KEY: &str = "karpenter.kwok.sh/instance-family";
+
+/// A node that was launched: when, for how many pods, out of how many types, and what it became.
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
+pub(super) struct Launched {
+    pub(super) pods: u32,
+    pub(super) types: u32,
+    /// Type and capacity type.
+    pub(super) kind: String,
+    pub(super) at: f64,
+}
+
+/// What came of a run.
+#[derive(Default)]
+pub(super) struct Flight {
+    pub(super) launched: Vec<Launched>,
+    /// Nodes that were asked to go, and when.
+    pub(super) removed: Vec<(f64, String)>,
+    /// Nodes at the end.
+    pub(super) left: BTreeMap<String, u32>,
+}
+
+/// Flies a recording.
+pub(super) fn fly(run: &Run, machines: &[Machine]) -> Result<Flight, String> {
+    let script = Script::of(&run.workload)?;
+    let pools = pools(machines);
+    let kinds = pools.iter().map(|pool| pool.name.to_string()).collect();
+    let services: Vec<_> = script.pods.iter().map(service).collect();
+    let arrivals = services.iter().map(|_| Box::new(std::iter::empty::<Arrival>()) as Box<_>);
+    let arrivals = arrivals.collect();
+    let mut log = Log { kinds, flight: Flight::default() };
+    let karpenter = NodePolicy::Karpenter(Box::new(run.settings())).build();
+    let spec = spec(run, pools, services);
+    sim_core::run(spec, arrivals, vec![Box::new(script), karpenter], &mut log)
+        .map_err(|error| error.to_string())?;
+    Ok(log.flight)
+}
+
+/// Sets the recorded counts of pods, one service an app.
+struct Script {
+    pods: Vec<PodText>,
+    /// When which service gets how many pods.
+    writes: Vec<(contract::Instant, ServiceId, u32)>,
+    done: usize,
+    now: contract::Instant,
+}
+
+impl Script {
+    fn of(steps: &[Step]) -> Result<Self, String> {
+        let mut script =
+            Self { pods: Vec::new(), writes: Vec::new(), done: 0, now: contract::Instant::ZERO };
+        for step in steps {
+            let count = match step.action.as_str() {
+                "create_pods" | "create_deployment" => step.count.unwrap_or(1),
+                "create_pod" => step.index.unwrap_or(0) + 1,
+                "scale_deployment" => step.replicas.unwrap_or(0),
+                other => return Err(format!("action `{other}` is not modelled")),
+            };
+            let app = step.pod.as_ref().map(|pod| &pod.app).or(step.app.as_ref());
+            let app = app.ok_or("a step without an app")?;
+            let known = script.pods.iter().position(|pod| pod.app == *app);
+            let place = match (known, &step.pod) {
+                (Some(place), _) => place,
+                (None, Some(pod)) => {
+                    script.pods.push(pod.clone());
+                    script.pods.len() - 1
+                }
+                (None, None) => return Err(format!("app `{app}` is scaled before it is there")),
+            };
+            let service = ServiceId(u32::try_from(place).expect("few apps"));
+            script.writes.push((contract::Instant(seconds(step.t).0), service, count));
+        }
+        Ok(script)
+    }
+}
+
+impl Policy for Script {
+    fn name(&self) -> &'static str {
+        "script"
+    }
+
+    fn cadence(&self) -> Cadence {
+        let next = self.writes.get(self.done).map_or(contract::Instant::FAR, |write| write.0);
+        let first = self.writes.first().map_or(contract::Instant::FAR, |write| write.0);
+        let first = first.since(contract::Instant::ZERO);
+        Cadence::regular(next.since(self.now), first)
+    }
+
+    fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {
+        self.now = seen.now;
+        while let Some(&(at, service, replicas)) = self.writes.get(self.done) {
+            if seen.now < at {
+                return;
+            }
+            self.done += 1;
+            plan.act(Action::SetReplicas { service, replicas }, Reason::new("scripted"));
+        }
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    fn restore(&mut self, _: serde_json::Value) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+/// Everything that was launched and removed.
+struct Log {
+    kinds: Vec<String>,
+    flight: Flight,
+}
+
+impl Recorder for Log {
+    fn turn(&mut self, name: &str, seen: &Observation<'_>, plan: &Plan) {
+        if name != "karpenter" {
+            return;
+        }
+        let at = seen.now.as_secs_f64();
+        for decision in plan.decisions() {
+            match &decision.action {
+                Some(Action::AddNodesIn { pool, .. }) => {
+                    let launched = Launched {
+                        pods: number(&decision.reason, "pods"),
+                        types: number(&decision.reason, "types"),
+                        kind: self.kinds[pool.index()].clone(),
+                        at,
+                    };
+                    self.flight.launched.push(launched);
+                }
+                Some(Action::Drain { node } | Action::Delete { node }) => {
+                    let place = seen.nodes.binary_search_by_key(node, |node| node.id);
+                    let node = &seen.nodes[place.expect("a node that is there")];
+                    self.flight.removed.push((at, self.kinds[node.pool.index()].clone()));
+                }
+                _ => {}
+            }
+        }
+        self.flight.left.clear();
+        for node in seen.nodes.iter().filter(|node| node.stage < NodeStage::Draining) {
+            *self.flight.left.entry(self.kinds[node.pool.index()].clone()).or_default() += 1;
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a small count that was written as a number of a reason"
+)]
+fn number(reason: &Reason, name: &str) -> u32 {
+    let found = reason.numbers.iter().find(|(known, _)| known == name);
+    found.map_or(0, |(_, value)| *value as u32)
+}
+
+fn fixed(length: f64) -> Delay {
+    Delay::Fixed(seconds(length))
+}
+
+/// Every machine on demand and, where it has a price, as spot capacity.
+fn pools(machines: &[Machine]) -> Vec<PoolSpec> {
+    let mut pools = Vec::new();
+    for machine in machines {
+        pools.push(pool(machine, "on-demand", machine.od_usd_per_hour));
+        pools.extend(machine.spot_usd_per_hour.map(|price| pool(machine, "spot", price)));
+    }
+    pools
+}
+
+fn pool(machine: &Machine, capacity_type: &str, price: f64) -> PoolSpec {
+    let allocatable = Resources {
+        cpu: MilliCpu(machine.allocatable.cpu_m),
+        memory: Bytes(machine.allocatable.memory_mib << 20),
+        gpus: machine.allocatable.gpus,
+    };
+    let labels = [
+        (INSTANCE_TYPE_KEY, machine.r#type.clone()),
+        (FAMILY_KEY, machine.family.clone()),
+        (CAPACITY_TYPE_KEY, capacity_type.to_owned()),
+        (INSTANCE_CPU_KEY, machine.vcpu.to_string()),
+        (INSTANCE_MEMORY_KEY, (machine.mem_gib << 10).to_string()),
+    ];
+    let zone = |name: &String| ZoneSpec { name: name.as_str().into(), stock: None };
+    PoolSpec {
+        name: format!("{}/{capacity_type}", machine.r#type).into(),
+        instance: machine.r#type.as_str().into(),
+        shape: Arc::new(NodeShape {
+            allocatable,
+            gpu: (allocatable.gpus > 0).then(|| GpuModel(machine.family.as_str().into())),
+            labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            pod_limit: machine.allocatable.pods,
+            ..NodeShape::default()
+        }),
+        price: UsdPerHour(price),
+        zones: machine.zones.iter().map(zone).collect(),
+        min: 0,
+        max: 1000,
+        initial: 0,
+        launch_failure: 0.0,
+        spot: (capacity_type == "spot")
+            .then(|| SpotSpec { reclaims_per_hour: 0.0, notice: seconds(120.0) }),
+        // Medians of the recordings' README: launched after 0.3 s, the node after 6.2 s, registered 0.3 s later,
+        // initialised 1.1 s after that; gone 5.2 s after the delete call.
+        stages: NodeStages {
+            launch: fixed(0.3),
+            boot: fixed(5.9),
+            register: fixed(0.3),
+            accelerator: fixed(1.1),
+            terminate: fixed(5.2),
+        },
+        data: DataPathSpec {
+            pull_per_gb: fixed(0.0),
+            weights_per_gib: fixed(0.0),
+            cached_weights_per_gib: fixed(0.0),
+            image_preloaded: true,
+        },
+        billing_minimum: seconds(0.0),
+    }
+}
+
+fn service(pod: &PodText) -> ServiceSpec {
+    let spread = pod.topology_spread.as_ref().map(|spread| TopologySpread {
+        max_skew: spread.max_skew,
+        min_domains: 1,
+        topology_key: spread.key.clone(),
+        selector: Selector::of_labels([("app", pod.app.as_str())]),
+    });
+    let constraints = Constraints {
+        labels: BTreeMap::from([("app".to_owned(), pod.app.clone())]),
+        topology_spread: spread.into_iter().collect(),
+        ..Constraints::default()
+    };
+    let spec = PodSpec {
+        requests: Resources {
+            cpu: pod.cpu.parse().expect("cores"),
+            memory: bytes(&pod.memory),
+            gpus: pod.gpus,
+        },
+        node_selector: pod.node_selector.clone(),
+        constraints: Some(Arc::new(constraints)),
+        ..PodSpec::default()
+    };
+    ServiceSpec {
+        name: pod.app.as_str().into(),
+        pod: Arc::new(spec),
+        initial: 0,
+        kind: ServiceKind::Plain { service_time: fixed(1.0), concurrency: 1 },
+        startup: StartupSpec {
+            image: Bytes(0),
+            container: fixed(0.0),
+            weights: Bytes(0),
+            engine: fixed(0.0),
+            // The recordings' stand-in for a kubelet reports a pod ready a second after it was bound.
+            probe: fixed(1.0),
+        },
+        gateway: GatewaySpec {
+            routing: Routing::RoundRobin,
+            routing_scrape: seconds(0.0),
+            queue_limit: 0,
+            timeout: None,
+            timeout_on: TimeoutOn::Response,
+            retries: 0,
+            retry_backoff: seconds(0.0),
+        },
+        slo: Slo::default(),
+        grace: seconds(0.2),
+    }
+}
+
+fn spec(run: &Run, pools: Vec<PoolSpec>, services: Vec<ServiceSpec>) -> RunSpec {
+    RunSpec {
+        seed: Seed { seed: 1, run: 0 },
+        horizon: seconds(run.observed_s),
+        drain: seconds(0.0),
+        bin: seconds(60.0),
+        pools,
+        services,
+        control: ControlSpec {
+            actuation: fixed(0.1),
+            scheduling: fixed(0.0),
+            backoff_initial: seconds(1.0),
+            backoff_max: seconds(10.0),
+            unschedulable_flush: seconds(300.0),
+            flush_interval: seconds(30.0),
+        },
+        metrics: MetricsSpec::from(MetricsPath {
+            metrics: Vec::new(),
+            scrape_interval: seconds(15.0),
+            evaluation_interval: seconds(0.0),
+            delay: seconds(0.0),
+            window: seconds(0.0),
+        }),
+    }
+}

@@ -1,0 +1,174 @@
+//! A recording: what was asked of a real Karpenter, and what it launched and removed.
+
+use contract::Micros;
+use policies::karpenter::disruption::budgets::Budget;
+use policies::karpenter::disruption::cost::Version;
+use policies::karpenter::requirements::PoolRequirement;
+use policies::karpenter::simulation::Limits;
+use policies::karpenter::{ConsolidationPolicy, NodePool, OrNever, Settings};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// One run. Times are seconds from the first pod.
+#[derive(Deserialize)]
+pub(super) struct Run {
+    pub(super) id: String,
+    pub(super) rep: u32,
+    node_pools: Vec<PoolText>,
+    pub(super) workload: Vec<Step>,
+    pub(super) nodeclaims: Vec<ClaimText>,
+    pub(super) observed_s: f64,
+    pub(super) summary: Summary,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PoolText {
+    name: String,
+    weight: Option<u32>,
+    requirements: Vec<PoolRequirement>,
+    limits: Option<BTreeMap<String, String>>,
+    expire_after: OrNever,
+    disruption: DisruptionText,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DisruptionText {
+    consolidation_policy: ConsolidationPolicy,
+    consolidate_after: OrNever,
+    budgets: Vec<Budget>,
+}
+
+/// What was done, and when.
+#[derive(Deserialize)]
+pub(super) struct Step {
+    pub(super) t: f64,
+    pub(super) action: String,
+    pub(super) pod: Option<PodText>,
+    pub(super) app: Option<String>,
+    pub(super) count: Option<u32>,
+    pub(super) index: Option<u32>,
+    pub(super) replicas: Option<u32>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PodText {
+    pub(super) app: String,
+    pub(super) cpu: String,
+    pub(super) memory: String,
+    pub(super) gpus: u32,
+    #[serde(default)]
+    pub(super) node_selector: BTreeMap<String, String>,
+    pub(super) topology_spread: Option<SpreadText>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SpreadText {
+    pub(super) key: String,
+    pub(super) max_skew: u32,
+    #[serde(rename = "whenUnsatisfiable")]
+    _when_unsatisfiable: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ClaimText {
+    pub(super) created_s: f64,
+    pub(super) n_types: u32,
+    pub(super) requests: BTreeMap<String, String>,
+    pub(super) r#type: String,
+    pub(super) capacity_type: String,
+    pub(super) deleting_s: Option<f64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Summary {
+    pub(super) nodes_by_type: BTreeMap<String, u32>,
+}
+
+impl Run {
+    /// The recorded Karpenter, as settings.
+    pub(super) fn settings(&self) -> Settings {
+        let pool = |pool: &PoolText| (pool.name.clone(), pool.settings());
+        Settings {
+            version: Version::V1_13,
+            node_pools: self.node_pools.iter().map(pool).collect(),
+            ..Settings::default()
+        }
+    }
+}
+
+impl PoolText {
+    fn settings(&self) -> NodePool {
+        let limit = |name: &str| self.limits.as_ref().and_then(|limits| limits.get(name));
+        NodePool {
+            weight: self.weight.unwrap_or(0),
+            requirements: self.requirements.clone(),
+            limits: Limits {
+                cpu: limit("cpu").map(|cpu| cpu.parse().expect("cores")),
+                memory: limit("memory").map(|memory| bytes(memory)),
+                gpus: limit("nvidia.com/gpu").map(|gpus| gpus.parse().expect("GPUs")),
+                nodes: limit("nodes").map(|nodes| nodes.parse().expect("nodes")),
+            },
+            expire_after: self.expire_after,
+            consolidation_policy: self.disruption.consolidation_policy,
+            consolidate_after: self.disruption.consolidate_after,
+            budgets: self.disruption.budgets.clone(),
+            ..NodePool::default()
+        }
+    }
+}
+
+/// Memory as Kubernetes writes it.
+pub(super) fn bytes(text: &str) -> contract::Bytes {
+    let text = text.strip_suffix('i').map_or(text.to_owned(), |start| format!("{start}iB"));
+    text.parse().expect("an amount of memory")
+}
+
+/// Seconds.
+pub(super) fn seconds(seconds: f64) -> Micros {
+    Micros::from_secs_f64(seconds)
+}
+
+/// An instance type of the recordings' catalogue.
+#[derive(Deserialize)]
+pub(super) struct Machine {
+    pub(super) r#type: String,
+    pub(super) family: String,
+    pub(super) vcpu: u64,
+    pub(super) mem_gib: u64,
+    pub(super) zones: Vec<String>,
+    pub(super) od_usd_per_hour: f64,
+    pub(super) spot_usd_per_hour: Option<f64>,
+    pub(super) allocatable: Allocatable,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Allocatable {
+    pub(super) cpu_m: u64,
+    pub(super) memory_mib: u64,
+    pub(super) pods: u32,
+    pub(super) gpus: u32,
+}
+
+/// The recordings and their catalogue, or a loud nothing.
+#[expect(clippy::print_stdout, reason = "a test that cannot run says so")]
+pub(super) fn recordings() -> (Vec<Result<Run, String>>, Vec<Machine>) {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/validation/golden");
+    let folder = std::env::var_os("GOLDEN_DIR").map_or(beside, PathBuf::from);
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let Some((runs, catalog)) = read("karpenter_runs.jsonl").zip(read("karpenter_catalog.json"))
+    else {
+        println!("SKIPPED: no karpenter_runs.jsonl with its catalogue in {}", folder.display());
+        return (Vec::new(), Vec::new());
+    };
+    (runs.lines().map(parse).collect(), parse(&catalog).expect("a catalogue"))
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
