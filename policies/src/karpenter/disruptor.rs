@@ -14,7 +14,7 @@ use super::memory::{Command, Memory};
 use super::min_values::minimums;
 use super::price;
 use super::provisioner::{Launcher, Wanted, count};
-use super::requirements::{INSTANCE_TYPE_KEY, POOL_KEY, Requirements};
+use super::requirements::Requirements;
 use super::settings::ConsolidationPolicy;
 use super::simulation::{Ask, AskKind, ExistingNode, Place, simulate};
 use super::world::Model;
@@ -251,25 +251,12 @@ impl<'a, 'b> Disruptor<'a, 'b> {
         )
     }
 
-    fn instance(&self, node: &ExistingNode<'_>) -> Option<&InstanceType> {
-        let name = node.label(INSTANCE_TYPE_KEY);
-        let is_its = |instance: &&InstanceType| {
-            name.map_or_else(
-                || {
-                    instance
-                        .offerings
-                        .iter()
-                        .any(|one| node.label(POOL_KEY) == Some(&*one.pool_name))
-                },
-                |name| &*instance.name == name,
-            )
-        };
-        self.model.types.iter().find(is_its)
+    fn instance(&self, node: &ExistingNode<'_>) -> &InstanceType {
+        &self.model.types[self.model.type_of[node.origin.index()]]
     }
 
     fn price(&self, node: &ExistingNode<'_>) -> UsdPerHour {
-        let instance = self.instance(node);
-        instance.map_or(UsdPerHour(0.0), |one| price::of_node(one, node.zone, node.capacity_type))
+        price::of_node(self.instance(node), node.zone, node.capacity_type)
     }
 
     /// What it costs to disrupt a node.
@@ -337,7 +324,7 @@ impl<'a, 'b> Disruptor<'a, 'b> {
             id: node.id,
             node_pool: known.node_pool.clone(),
             source: Source {
-                instance: self.instance(node)?.name.clone(),
+                instance: self.instance(node).name.clone(),
                 capacity_type: node.capacity_type,
                 price: self.price(node),
             },

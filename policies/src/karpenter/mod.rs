@@ -112,8 +112,11 @@ impl Karpenter {
     /// When something might have to be done, as far as can be known now.
     fn next(&self) -> Instant {
         let round = triggers::next(&self.settings, &self.memory);
-        let validation = self.memory.validating.as_ref().map(disruptor::Proposal::due);
-        let times = round.into_iter().chain(validation).chain([self.memory.next_poll]);
+        let disruption = match &self.memory.validating {
+            Some(proposal) => proposal.due(),
+            None => self.memory.next_poll,
+        };
+        let times = round.into_iter().chain([disruption]);
         let soon = self.memory.last_look + WATCH;
         times.min().map_or(soon, |time| time.min(soon))
     }

@@ -37,7 +37,8 @@ fn fly(
 fn a_round_begins_a_second_after_the_last_pod() {
     let mut policy = Karpenter::new(Settings::default());
     let mut cluster = Cluster { pools: vec![pool(0, "l40s", 1, (0, 0, 4))], ..Cluster::default() };
-    cluster.pending = vec![pending(1, pod_spec(1), at(1)), pending(2, pod_spec(1), at(2))];
+    let between = contract::Instant(1_500_000);
+    cluster.pending = vec![pending(1, pod_spec(1), at(1)), pending(2, pod_spec(1), between)];
     assert_eq!(
         fly(&mut policy, &mut cluster, 2..=3),
         "3: add-nodes pool=0 zone=a count=1 (pods fit nowhere: pods=1, types=1, cores=8, \

@@ -14,6 +14,8 @@ use std::sync::Arc;
 /// What a look at the cluster gives, ready for any number of simulations.
 pub(super) struct Model<'a> {
     pub(super) types: Vec<InstanceType>,
+    /// The instance type of each pool of the scenario, by its place.
+    pub(super) type_of: Vec<usize>,
     pub(super) pools: Vec<NodePool>,
     pub(super) nodes: Vec<ExistingNode<'a>>,
     rules: Rules,
@@ -26,6 +28,12 @@ pub(super) struct Model<'a> {
 impl<'a> Model<'a> {
     pub(super) fn of(seen: &Observation<'a>, settings: &Settings, memory: &Memory) -> Self {
         let types = instance_types(seen, settings, |pool, zone| memory.is_out(pool, zone));
+        let mut type_of = vec![0; seen.pools.len()];
+        for (place, instance) in types.iter().enumerate() {
+            for offering in &instance.offerings {
+                type_of[offering.pool.index()] = place;
+            }
+        }
         let pools = node_pools(seen, settings, memory, &types);
         let rules = Rules {
             min_values: settings.min_values_policy,
@@ -34,7 +42,8 @@ impl<'a> Model<'a> {
         let nodes = existing(seen, settings, memory);
         let mut waiting = pending(seen);
         waiting.extend(buffers(seen, settings));
-        Self { types, pools, nodes, rules, waiting, terminating: terminating(seen) }
+        let terminating = terminating(seen);
+        Self { types, type_of, pools, nodes, rules, waiting, terminating }
     }
 
     /// The world with these nodes.
@@ -56,6 +65,7 @@ pub(super) fn adopter(
     let existing = ExistingNode {
         id: node.id,
         name: "".into(),
+        origin: node.pool,
         initialized: false,
         candidate: Candidate::fresh(&pool.shape),
         zone: &node.zone,
@@ -126,6 +136,7 @@ fn existing<'a>(
         ExistingNode {
             id: node.id,
             name: node_name(node.id),
+            origin: node.pool,
             initialized: node.stage == NodeStage::Ready,
             candidate: Candidate {
                 shape: &pool.shape,

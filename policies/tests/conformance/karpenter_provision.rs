@@ -412,6 +412,7 @@ fn node(shape: &NodeShape, place: usize) -> ExistingNode<'_> {
     ExistingNode {
         id: NodeId(u32::try_from(place).expect("few nodes")),
         name: format!("node-{place}").into(),
+        origin: PoolId(0),
         initialized: true,
         candidate: Candidate::fresh(shape),
         zone: "",

@@ -4,12 +4,13 @@ use super::autoscaler::{self, Found};
 use super::fault::Fault;
 use super::file::{self, Object};
 use super::metric_names::MetricNames;
+use super::node_pool;
 use crate::document::{Document, KeyPath, key};
 use crate::error::ScenarioError;
 use crate::settings::{Manifest, MetricName};
 use crate::suggest::{did_you_mean, list};
 use indexmap::IndexMap;
-use policies::ReplicaPolicy;
+use policies::{NodePolicy, ReplicaPolicy};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -101,6 +102,9 @@ impl Reader<'_> {
             let rest = self.services.iter().filter(|service| !own.contains(service));
             converted.extend(self.shared(place, manifest, rest)?);
         }
+        if let Some(manifest) = stack.get("nodes").and_then(manifest_in) {
+            converted.push(self.nodes(place, manifest)?);
+        }
         Ok(converted)
     }
 
@@ -129,6 +133,32 @@ impl Reader<'_> {
             return Err(self.document.error(&at, problem.to_owned(), None));
         }
         Ok(converted)
+    }
+
+    /// Karpenter, as the objects of a manifest describe it.
+    fn nodes(
+        &self,
+        place: &str,
+        manifest: &Spanned<DeValue<'_>>,
+    ) -> Result<Converted, ScenarioError> {
+        let at = key(["stack", place, "nodes", "manifest"]);
+        let manifest: Manifest = self.document.read_value(manifest.clone())?;
+        let objects = self.objects(&at, &manifest)?;
+        let settings = node_pool::settings(&objects)?;
+        if settings.node_pools.is_empty() {
+            let problem = "found no `NodePool` in the manifest, expected one or more";
+            return Err(self.document.error(&at, problem.to_owned(), None));
+        }
+        if let Some(service) = settings.buffers.keys().find(|one| !self.services.contains(one)) {
+            let known = list(self.services.iter().map(String::as_str));
+            let problem = format!(
+                "found a `CapacityBuffer` for `{service}`, expected a service of the scenario: {known}"
+            );
+            return Err(self.document.error(&at, problem, None));
+        }
+        let policy = NodePolicy::Karpenter(Box::new(settings));
+        let toml = toml::to_string(&policy).expect("a policy's settings have a TOML form");
+        Ok(Converted { key: key(["stack", place, "nodes"]), toml })
     }
 
     /// The policies of one manifest, by service.

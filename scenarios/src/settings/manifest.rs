@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// YAML to take replica policies from, in place of a policy: `HorizontalPodAutoscaler` (autoscaling/v2), `ScaledObject`
+/// YAML to take policies from, in place of a policy. For nodes, `[stack.nodes.manifest]`: Karpenter's `NodePool`
+/// (karpenter.sh/v1) and `CapacityBuffer`. For replicas: `HorizontalPodAutoscaler` (autoscaling/v2), `ScaledObject`
 /// (keda.sh/v1alpha1), Knative `Service` with the `ConfigMap` `config-autoscaler`. Each autoscaler goes to the
 /// service that its target names, unless that has a policy of its own. The resolved scenario holds the policy's
 /// settings and needs the YAML no more.

@@ -1,6 +1,7 @@
 //! From settings to the engine's own terms. What the types of the settings cannot check is checked here, each
 //! misfit an error at its key; what a scenario leaves to the catalogue is filled in.
 
+mod instance_labels;
 mod metrics;
 mod pools;
 mod services;

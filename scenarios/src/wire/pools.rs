@@ -1,5 +1,6 @@
 //! Pools: instance types with prices, zones and the stages of a node's start.
 
+use super::instance_labels::instance_labels;
 use super::{Check, node_labels};
 use crate::catalog::{Instance, InterruptionBand, Platform, Stage};
 use crate::document::{KeyPath, key};
@@ -236,11 +237,13 @@ impl Check<'_> {
 }
 
 fn shape(name: &str, pool: &Pool, instance: &Instance, sharing: Sharing) -> NodeShape {
+    let mut own = instance_labels(&pool.instance, instance, pool.spot.is_some());
+    own.extend(pool.labels.clone());
     NodeShape {
         allocatable: instance.allocatable(),
         gpu: instance.gpu_model(),
         sharing,
-        labels: node_labels(&pool.instance, instance.arch.label(), name, &pool.labels),
+        labels: node_labels(&pool.instance, instance.arch.label(), name, &own),
         taints: pool.taints.clone(),
         pod_limit: POD_LIMIT,
     }

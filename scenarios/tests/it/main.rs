@@ -2,6 +2,7 @@
 
 mod bad_scenarios;
 mod bad_sharing;
+mod ca_vs_karpenter;
 mod catalogue;
 mod complaints;
 mod defaults;

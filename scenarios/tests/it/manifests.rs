@@ -356,3 +356,53 @@ fn files_are_named_once_and_can_be_read() {
         hpa_error("kind: HorizontalPodAutoscaler\n", ""),
     ]));
 }
+
+/// The scenario with Karpenter's objects in place of fixed nodes.
+fn karpenter(manifest: &str) -> String {
+    let replicas = "[stack.replicas.static-replicas]\nreplicas = 2\n";
+    ONE_SERVICE
+        .replace("[stack.replicas.manifest]\nfile = \"hpa-walkthrough.yaml\"\n", replicas)
+        .replace("[metric-map]\n", "")
+        .replace(OWN_METRICS, "")
+        .replace("[stack.nodes.fixed-nodes]", manifest)
+}
+
+#[test]
+fn node_pools_and_buffers_become_karpenter_and_the_resolved_scenario_needs_no_yaml() {
+    let text = karpenter("[stack.nodes.manifest]\nfile = \"karpenter-gpu.yaml\"\n");
+    let scenario = Scenario::parse(&text, "test.toml", Path::new(SAMPLES))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let resolved = scenario.to_toml();
+    let policies::NodePolicy::Karpenter(settings) = &scenario.settings().stack[0].nodes else {
+        panic!("{resolved}")
+    };
+    let pool = &settings.node_pools["gpu"];
+    assert_eq!((pool.weight, pool.requirements.len(), pool.budgets.len()), (10, 4, 2));
+    assert_eq!(pool.consolidate_after.to_string(), "1m");
+    assert_eq!(settings.buffers["chat"].replicas, Some(1));
+    let again = Scenario::parse(&resolved, "resolved.toml", Path::new("nowhere"));
+    assert_eq!(again.unwrap_or_else(|error| panic!("{error}")).to_toml(), resolved);
+}
+
+#[test]
+fn what_a_node_pool_says_of_its_machines_is_refused_and_never_dropped() {
+    let sample = fs::read_to_string(Path::new(SAMPLES).join("karpenter-gpu.yaml")).expect("there");
+    let refused = |old: &str, new: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pool.yaml");
+        fs::write(&file, sample.replacen(old, new, 1)).expect("written");
+        let text = karpenter("[stack.nodes.manifest]\nfile = \"pool.yaml\"\n");
+        let error = Scenario::parse(&text, "test.toml", folder.path()).unwrap_err().to_string();
+        error.replace(&folder.path().display().to_string(), "")
+    };
+    let taints = "      taints:\n        - key: nvidia.com/gpu\n          effect: NoSchedule\n";
+    let found = refused("      expireAfter: 720h\n", taints);
+    assert!(
+        found.contains("spec.template.spec.taints") && found.contains("`[pool.NAME]`"),
+        "{found}"
+    );
+    let found = refused("consolidateAfter: 1m", "consolidateAfter: soon");
+    assert!(found.contains("consolidateAfter") && found.contains("found `soon`"), "{found}");
+    let found = refused("  weight: 10", "  wait: 10");
+    assert!(found.contains("wait"), "{found}");
+}

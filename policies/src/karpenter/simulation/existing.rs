@@ -3,7 +3,7 @@
 use super::asking::Shape;
 use crate::karpenter::instance_type::CapacityType;
 use crate::karpenter::requirements::{CAPACITY_TYPE_KEY, NODE_POOL_KEY};
-use contract::{HOSTNAME_KEY, NodeId, PlacedPod, Resources, ZONE_KEY};
+use contract::{HOSTNAME_KEY, NodeId, PlacedPod, PoolId, Resources, ZONE_KEY};
 use placement::{Candidate, fits};
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ pub struct ExistingNode<'a> {
     pub id: NodeId,
     /// Its name: the value of its host label.
     pub name: Arc<str>,
+    /// The scenario's pool that it comes from.
+    pub origin: PoolId,
     /// Ready, with its GPUs: pods on it are as good as placed.
     pub initialized: bool,
     /// Its room.

@@ -13,8 +13,9 @@ use policies::karpenter::requirements::{CAPACITY_TYPE_KEY, INSTANCE_TYPE_KEY};
 use sim_core::delay::Delay;
 use sim_core::random::Seed;
 use sim_core::spec::{
-    ControlSpec, DataPathSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages, PoolSpec,
-    Routing, RunSpec, ServiceKind, ServiceSpec, Slo, SpotSpec, StartupSpec, TimeoutOn, ZoneSpec,
+    ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages,
+    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, SpotSpec, StartupSpec, TimeoutOn,
+    ZoneSpec,
 };
 use sim_core::{Arrival, Recorder};
 use std::collections::BTreeMap;
@@ -221,6 +222,9 @@ fn pool(machine: &Machine, capacity_type: &str, price: f64) -> PoolSpec {
         max: 1000,
         initial: 0,
         launch_failure: 0.0,
+        accelerator_failure: 0.0,
+        division: DivisionSpec::default(),
+        standby: None,
         spot: (capacity_type == "spot")
             .then(|| SpotSpec { reclaims_per_hour: 0.0, notice: seconds(120.0) }),
         // Medians of the recordings' README: launched after 0.3 s, the node after 6.2 s, registered 0.3 s later,
@@ -301,7 +305,8 @@ fn spec(run: &Run, pools: Vec<PoolSpec>, services: Vec<ServiceSpec>) -> RunSpec 
         services,
         control: ControlSpec {
             actuation: fixed(0.1),
-            scheduling: fixed(0.0),
+            // Long enough for nodes that come up together to be seen together.
+            scheduling: fixed(0.05),
             backoff_initial: seconds(1.0),
             backoff_max: seconds(10.0),
             unschedulable_flush: seconds(300.0),
