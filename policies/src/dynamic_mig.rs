@@ -279,6 +279,7 @@ mod tests {
                     spec: spec.into(),
                     created: Instant::ZERO,
                     unschedulable_since: Some(Instant::ZERO),
+                    nominated: None,
                 }
             })
             .collect();

@@ -292,6 +292,7 @@ fn service(pod: &PodText) -> ServiceSpec {
         },
         slo: Slo::default(),
         grace: seconds(0.2),
+        disruption_budget: None,
     }
 }
 
@@ -307,10 +308,9 @@ fn spec(run: &Run, pools: Vec<PoolSpec>, services: Vec<ServiceSpec>) -> RunSpec 
             actuation: fixed(0.1),
             // Long enough for nodes that come up together to be seen together.
             scheduling: fixed(0.05),
-            backoff_initial: seconds(1.0),
-            backoff_max: seconds(10.0),
-            unschedulable_flush: seconds(300.0),
-            flush_interval: seconds(30.0),
+            queue: placement::Queue::default(),
+            profile: placement::Profile::default(),
+            ties: sim_core::spec::Ties::First,
         },
         metrics: MetricsSpec::from(MetricsPath {
             metrics: Vec::new(),
