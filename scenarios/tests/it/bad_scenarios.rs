@@ -40,10 +40,10 @@ fn a_misspelt_key_is_shown_with_the_right_one() {
     my.toml, `launch-failures = 0.0`, column 1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `price`, `billing-minimum`, `launch-failure`, `accelerator-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `sharing`, `spot`, `standby`
     hint: did you mean `launch-failure`?
     "#);
-    assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @r#"
-    my.toml, `[service.chat.gatway]`, column 15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @"
+    my.toml, `[service.chat.gatway]`, column 15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `gateway`?
-    "#);
+    ");
 }
 
 #[test]
@@ -178,10 +178,10 @@ fn gpu_instances_hibernate_only_as_a_what_if() {
 
 #[test]
 fn a_service_serves_one_thing() {
-    assert_snapshot!(error("[service.web.plain]", "[service.web.plan]"), @r#"
-    my.toml, `[service.web.plan]`, column 14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    assert_snapshot!(error("[service.web.plain]", "[service.web.plan]"), @"
+    my.toml, `[service.web.plan]`, column 14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `plain`?
-    "#);
+    ");
     let both =
         "[service.web.llm]\nmodel = \"Llama-3.1-8B\"\ngpus = [\"L40S\"]\n[service.web.plain]";
     assert_snapshot!(error("[service.web.plain]", both), @"my.toml, `[service.web.llm]`, column 10: `service.web`: found both of `llm` and `plain`, expected one of them");
@@ -210,10 +210,10 @@ fn broken_toml_is_shown_at_its_place() {
 #[test]
 fn a_scenario_that_is_not_there_is_an_error() {
     let find = |name: &str| say(&Scenario::find(name).expect_err("not there"));
-    assert_snapshot!(find("chat-dya"), @r#"
-    found no scenario `chat-dya`, expected a file or one of `chat-day`, `chat-hour`, `code-hour`, `complaint-01-more-while-loading`, `complaint-02-panic-flood`, `complaint-04-progress-deadline`, `complaint-06-cooldown-while-loading`, `complaint-07-cooldown-cliff`, `complaint-09-metric-gone-at-zero`, `complaint-09-metric-outage`, `complaint-11-gpu-utilization`, `complaint-13-cut-generations`, `complaint-15-value-without-ready-pods`, `complaint-18-broken-metric`, `complaint-20-target-below-one`, `gpu-cold-start`, `gpu-sharing`, `llm-autoscalers`, `viral-surge`
+    assert_snapshot!(find("chat-dya"), @"
+    found no scenario `chat-dya`, expected a file or one of `ca-vs-karpenter`, `chat-day`, `chat-hour`, `code-hour`, `complaint-01-more-while-loading`, `complaint-02-panic-flood`, `complaint-04-progress-deadline`, `complaint-06-cooldown-while-loading`, `complaint-07-cooldown-cliff`, `complaint-09-metric-gone-at-zero`, `complaint-09-metric-outage`, `complaint-11-gpu-utilization`, `complaint-13-cut-generations`, `complaint-15-value-without-ready-pods`, `complaint-18-broken-metric`, `complaint-20-target-below-one`, `gpu-cold-start`, `gpu-sharing`, `llm-autoscalers`, `viral-surge`
     hint: did you mean `chat-day`?
-    "#);
+    ");
     assert_snapshot!(find("nowhere/my.toml"), @r#"
     `nowhere/my.toml` cannot be read: No such file or directory (os error 2)
     hint: check the path, and that you may read the file
