@@ -11,6 +11,7 @@
 
 mod cluster;
 mod filter;
+pub mod gang;
 mod node;
 mod profile;
 mod queue;

@@ -95,6 +95,7 @@ pub(crate) fn run() -> RunSummary {
         cost: Cost::default(),
         gpu: GpuHours::default(),
         fleet: FleetSummary::default(),
+        jobs: Vec::new(),
     }
 }
 
@@ -180,6 +181,7 @@ fn run_of(character: &Character, run: u32, services: &[&str]) -> RunSummary {
             launch_failures: (character.lag * 3.0) as u64,
             reclaimed: 2,
         },
+        jobs: Vec::new(),
     }
 }
 

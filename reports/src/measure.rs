@@ -242,7 +242,7 @@ mod tests {
             booting: 1.5,
             unallocated: 0.5,
             stranded: 0.5,
-            burst: 0.0,
+            ..GpuHours::default()
         };
         assert_eq!(IDLE.in_run(&RunSummary { gpu, ..fixture::run() }, 0), Some(30.0));
     }

@@ -52,7 +52,7 @@ impl ExperimentError {
         match self {
             Self::Scenario(error) => error.hint(),
             Self::Trace(error) => Some(error.hint()),
-            Self::Run(RunError::Source { cause, .. }) => {
+            Self::Run(RunError::Source { cause, .. } | RunError::JobSource { cause, .. }) => {
                 cause.downcast_ref::<TraceError>().map(TraceError::hint)
             }
             Self::Run(_) => Some("sort the trace by arrival time"),

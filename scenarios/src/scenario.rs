@@ -13,7 +13,7 @@ use serde_json::json;
 use sim_core::ArrivalSource;
 use sim_core::outcome::ServiceInfo;
 use sim_core::random::Seed;
-use sim_core::spec::{RunSpec, ServiceSpec};
+use sim_core::spec::{BatchSpec, RunSpec, ServiceSpec};
 use std::path::{Path, PathBuf};
 use traces::{TraceError, Traffic};
 
@@ -175,6 +175,7 @@ impl Scenario {
             bin: self.settings.bin.get(),
             pools: pools.clone(),
             services: services.clone(),
+            batch: BatchSpec::default(),
             control: wired.control.clone(),
             metrics: wired.metrics.clone(),
         };

@@ -5,6 +5,7 @@ pub mod delay;
 mod engine;
 mod fingerprint;
 mod fleet;
+mod job;
 pub mod llm;
 mod metrics;
 pub mod outcome;
@@ -19,4 +20,4 @@ mod wakes;
 
 pub use engine::{Histograms, Outcome, RunError, run};
 pub use recorder::{DecisionLog, Recorder};
-pub use source::{Arrival, ArrivalSource, SourceError};
+pub use source::{Arrival, ArrivalSource, JobArrival, JobSource, SourceError, Sources};

@@ -83,6 +83,76 @@ pub struct RunSummary {
     pub gpu: GpuHours,
     /// The fleet.
     pub fleet: FleetSummary,
+    /// By class of jobs, in the scenario's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobClassSummary>,
+}
+
+/// The figures of one class of jobs in one run, up to the horizon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobClassSummary {
+    /// Its name.
+    pub name: String,
+    /// Jobs submitted.
+    pub arrived: u64,
+    /// Jobs whose work began.
+    pub started: u64,
+    /// Jobs that completed.
+    pub completed: u64,
+    /// Times that a job lost members, stopped and went back to its last checkpoint.
+    pub interruptions: u64,
+    /// Submission to first work, seconds, jobs whose work began.
+    pub wait_s: Spread,
+    /// Submission to completion, seconds, completed jobs.
+    pub completion_s: Spread,
+    /// Time to completion in units of the job's own duration, completed jobs.
+    pub slowdown: Spread,
+    /// What its GPUs did.
+    pub gpu: JobGpuHours,
+}
+
+/// GPU-hours of jobs by use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobGpuHours {
+    /// Work that nothing undid.
+    pub useful: f64,
+    /// Checkpoints written, and read again after an interruption.
+    pub overhead: f64,
+    /// Work that an interruption undid.
+    pub lost: f64,
+    /// Held by members of a gang too few of which had a node.
+    pub partial_gangs: f64,
+    /// Held by members that started, or waited for others to start.
+    pub starting: f64,
+}
+
+/// How a figure is spread over jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    /// Mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// Greatest.
+    pub max: f64,
+}
+
+impl Spread {
+    /// Of some values; all zero of none. A percentile is the least value that so many of them do not exceed.
+    #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 jobs")]
+    pub fn of(values: &[f64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let Some(&max) = sorted.last() else { return Self::default() };
+        let percentile = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100) - 1];
+        let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
+        Self { mean, p50: percentile(50), p95: percentile(95), max }
+    }
 }
 
 /// The figures of one service in one run.
@@ -322,6 +392,15 @@ pub struct GpuHours {
     /// Computed in parts that others left idle; none of it is in `useful`, and it is no part of the sum.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub burst: f64,
+    /// A job that could not run held it: too few of its members had a node.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub partial_gangs: f64,
+    /// A job wrote a checkpoint, or read one after an interruption.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub checkpoints: f64,
+    /// A job did work on it that an interruption undid.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: f64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]

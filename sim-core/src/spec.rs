@@ -1,5 +1,7 @@
 //! What a run is made of, in the engine's own terms: checked, resolved, without file formats.
 
+mod batch;
+
 use crate::delay::Delay;
 use crate::llm::{EngineSettings, StepModel};
 use crate::random::Seed;
@@ -7,6 +9,8 @@ use contract::{Bytes, GpuModel, Instant, Metric, Micros, NodeShape, PodSpec, Usd
 use placement::device::DeviceOrder;
 use placement::{Profile, Queue};
 use std::sync::Arc;
+
+pub use batch::{BatchSpec, Checkpoint, GangScheduling, JobClassSpec};
 
 /// One run: a fleet, its services, its control plane, its luck.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub struct RunSpec {
     pub pools: Vec<PoolSpec>,
     /// Services.
     pub services: Vec<ServiceSpec>,
+    /// Jobs.
+    pub batch: BatchSpec,
     /// The control plane's pace.
     pub control: ControlSpec,
     /// The metrics pipeline.

@@ -1,6 +1,7 @@
 //! Closing the books: bins of the timeline, the horizon, and sums turned into figures.
 
 use super::{Engine, Event, Outcome, id};
+use crate::job::JobClass;
 use crate::outcome::{FleetSummary, ReplicaSummary, RunSummary, ServiceSummary, TimelineRow};
 use crate::queue::Class;
 use contract::{Instant, ServiceId};
@@ -55,7 +56,9 @@ impl Engine<'_> {
                 }
             }
         }
+        self.close_jobs();
         self.fleet.close_books(now);
+        self.check_job_books();
         self.past_horizon = true;
     }
 
@@ -88,6 +91,7 @@ impl Engine<'_> {
                 launch_failures: self.fleet.launch_failures,
                 reclaimed: self.fleet.reclaimed,
             },
+            jobs: self.job_classes.iter().map(JobClass::summary).collect(),
         };
         let histograms = self.services.iter().map(|service| service.score.histograms()).collect();
         Outcome { summary, timeline: self.timeline, histograms }

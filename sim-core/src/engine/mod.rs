@@ -1,15 +1,17 @@
 //! The engine: takes what happens next, lets it happen, until nothing is left to happen.
 //!
 //! The parts by file: `setup` (time zero), `requests` and `clients` (through the gateway into a replica and
-//! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler` and
-//! `preemption`, `nodes` (a node's life), `scrapes`
-//! (metrics), `control` (policies, actions), `causes` (blame), `tally` and `finish` (figures).
+//! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler` and `preemption`, `nodes` (a node's
+//! life), `scrapes` (metrics), `jobs` and `gangs` (pods that work on one thing), `control` (policies, actions),
+//! `causes` (blame), `tally` and `finish` (figures).
 
 mod causes;
 mod clients;
 mod control;
 mod devices;
 mod finish;
+mod gangs;
+mod jobs;
 mod nodes;
 mod pods;
 mod preemption;
@@ -23,6 +25,7 @@ mod tally;
 
 use crate::fingerprint::Fingerprint;
 use crate::fleet::Fleet;
+use crate::job::{Job, JobClass};
 use crate::llm;
 use crate::metrics::Scrapes;
 use crate::outcome::{RunSummary, TimelineRow};
@@ -30,11 +33,11 @@ use crate::queue::{Class, EventQueue};
 use crate::recorder::Recorder;
 use crate::server::Server;
 use crate::service::Service;
-use crate::source::{Arrival, ArrivalSource, SourceError};
+use crate::source::{Arrival, SourceError, Sources};
 use crate::spec::RunSpec;
 use crate::wakes::Wakes;
 use contract::{
-    Instant, Micros, NodeId, NodeStage, PendingPod, Plan, PodId, PodStage, Policy, PoolId,
+    Instant, JobId, Micros, NodeId, NodeStage, PendingPod, Plan, PodId, PodStage, Policy, PoolId,
     ServiceId, ServiceSeen,
 };
 use pods::Pod;
@@ -70,6 +73,25 @@ pub enum RunError {
         /// The time of the row before.
         previous: Instant,
     },
+    /// A source of jobs failed.
+    #[error("job `{job}`: {cause}")]
+    JobSource {
+        /// Whose source.
+        job: String,
+        /// What it said.
+        #[source]
+        cause: SourceError,
+    },
+    /// A source of jobs went back in time.
+    #[error("job `{job}`: one is submitted at {at}, before the one ahead of it ({previous})")]
+    JobOutOfOrder {
+        /// Whose source.
+        job: String,
+        /// The late job's time.
+        at: Instant,
+        /// The time of the job before.
+        previous: Instant,
+    },
 }
 
 /// What a run gives back.
@@ -83,21 +105,21 @@ pub struct Outcome {
     pub histograms: Vec<Histograms>,
 }
 
-/// Flies one run: a source for each service, the controllers of one stack.
+/// Flies one run: a source for each service and each class of jobs, the controllers of one stack.
 ///
 /// # Errors
 /// When a source fails or goes back in time. Nothing of such a run is given back.
 ///
 /// # Panics
-/// When a checker finds a broken invariant, when `sources` does not match the services, or when something in
-/// `spec` that must pass between two events is zero.
+/// When a checker finds a broken invariant, when `sources` does not match the services and the classes of jobs, or
+/// when something in `spec` that must pass between two events is zero.
 pub fn run(
     spec: RunSpec,
-    sources: Vec<Box<dyn ArrivalSource>>,
+    sources: impl Into<Sources>,
     controllers: Vec<Box<dyn Policy>>,
     recorder: &mut dyn Recorder,
 ) -> Result<Outcome, RunError> {
-    let mut engine = Engine::new(spec, sources, controllers, recorder)?;
+    let mut engine = Engine::new(spec, sources.into(), controllers, recorder)?;
     engine.start();
     engine.fly()?;
     Ok(engine.finish())
@@ -139,6 +161,12 @@ enum Event {
     Reclaim(NodeId),
     /// One of a node's GPUs has been cut anew.
     Repartitioned(NodeId, u32),
+    /// The next job of a class is submitted.
+    JobArrives(u32),
+    /// A job's next members are made, so many at once.
+    MakeMembers { job: JobId, generation: u32, batch: u32 },
+    /// A job's work is done, if it went on at the same pace.
+    JobDone { job: JobId, stretch: u32 },
     /// A client tries again.
     Retry { service: ServiceId, key: u32, attempt: u32 },
     /// A replica's exporter is read, on the path of this number.
@@ -195,6 +223,9 @@ struct Engine<'a> {
     scheduler: Scheduler,
     pods: Vec<Option<Pod>>,
     free_slots: Vec<u32>,
+    /// By number; `None` once they have ended.
+    jobs: Vec<Option<Box<Job>>>,
+    job_classes: Vec<JobClass>,
     /// The inside of ready replicas, by pod slot; apart from `pods` because every request touches it.
     servers: Vec<Option<Server>>,
     made_pods: u32,
@@ -218,7 +249,7 @@ impl Engine<'_> {
             self.now = at;
             match class {
                 Next::Wake => self.wake(),
-                Next::Queue => self.happen(),
+                Next::Queue => self.happen()?,
                 Next::Arrival => self.arrive(self.arrivals.slot() as usize)?,
                 Next::Timeout => self.time_out(self.timeouts.slot() as usize),
             }
@@ -255,8 +286,8 @@ impl Engine<'_> {
         (best.0 < Instant::FAR).then_some((best.0, best.2))
     }
 
-    fn happen(&mut self) {
-        let Some((_, event)) = self.queue.pop() else { return };
+    fn happen(&mut self) -> Result<(), RunError> {
+        let Some((_, event)) = self.queue.pop() else { return Ok(()) };
         match event {
             Event::Reconcile(service) => self.actuate(service),
             Event::Schedule => self.schedule(),
@@ -273,6 +304,11 @@ impl Engine<'_> {
             Event::ReclaimNotice(node) => self.reclaim_notice(node),
             Event::Reclaim(node) => self.reclaim(node),
             Event::Repartitioned(node, gpu) => self.repartitioned(node, gpu),
+            Event::JobArrives(class) => self.job_arrives(class)?,
+            Event::MakeMembers { job, generation, batch } => {
+                self.make_members(job, generation, batch);
+            }
+            Event::JobDone { job, stretch } => self.job_done(job, stretch),
             Event::Retry { service, key, attempt } => self.retry(service, key, attempt),
             Event::ScrapePod(pod, path) => self.scrape_pod(pod, path),
             Event::ScrapeService(service, path) => self.scrape_service(service, path),
@@ -280,6 +316,7 @@ impl Engine<'_> {
             Event::Bin => self.close_bin(),
             Event::Horizon => self.reach_horizon(),
         }
+        Ok(())
     }
 }
 
@@ -301,6 +338,7 @@ mod tag {
     pub(super) const POD: u8 = 5;
     pub(super) const NODE: u8 = 6;
     pub(super) const SCRAPED: u8 = 7;
+    pub(super) const JOB: u8 = 8;
 }
 
 /// An id as the engine's tables count.

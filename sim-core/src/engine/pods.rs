@@ -2,6 +2,7 @@
 
 use super::scheduler::Rank;
 use super::{CHECKED, Engine, Event, PipeKind, pod_place, tag};
+use crate::fleet::Occupancy;
 use crate::metrics::Scrapes;
 use crate::queue::Class;
 use crate::server::GpuUse;
@@ -26,6 +27,8 @@ pub(super) struct Pod {
     pub(super) owner: Owner,
     pub(super) spec: Arc<PodSpec>,
     pub(super) stage: PodStage,
+    /// What it does with its GPUs, once it has a node.
+    pub(super) occupancy: Occupancy,
     pub(super) created: Instant,
     /// Durations of its own start, drawn when it was made.
     pub(super) container: Micros,
@@ -56,6 +59,13 @@ pub(super) struct Scheduling {
     pub(super) due: Option<Instant>,
 }
 
+impl Scheduling {
+    /// Of a new pod.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { failures: 0, retry_at: now, tried_at: now, due: None }
+    }
+}
+
 impl Engine<'_> {
     /// Makes a pending replica.
     pub(super) fn make_replica(&mut self, service: ServiceId) -> PodRef {
@@ -80,14 +90,14 @@ impl Engine<'_> {
     }
 
     /// The number of the next pod.
-    fn next_pod_id(&mut self) -> PodId {
+    pub(super) fn next_pod_id(&mut self) -> PodId {
         let id = PodId(self.made_pods);
         self.made_pods += 1;
         id
     }
 
     /// Gives a new pod a slot, and a place among those without a node.
-    fn insert_pending(&mut self, pod: Pod) -> PodRef {
+    pub(super) fn insert_pending(&mut self, pod: Pod) -> PodRef {
         let slot = self.free_slots.pop().unwrap_or_else(|| {
             self.pods.push(None);
             self.servers.push(None);
@@ -118,6 +128,7 @@ impl Engine<'_> {
             owner: Owner::Service(service),
             spec: runtime.spec.pod.clone(),
             stage: PodStage::Pending,
+            occupancy: Occupancy::Loading,
             created: self.now,
             container: startup.container.draw(&mut luck),
             engine: startup.engine.draw(&mut luck),
@@ -126,12 +137,7 @@ impl Engine<'_> {
             scrape_phase: luck.unit(),
             uid: luck.bits(),
             node: None,
-            scheduling: Scheduling {
-                failures: 0,
-                retry_at: self.now,
-                tried_at: self.now,
-                due: None,
-            },
+            scheduling: Scheduling::new(self.now),
             scrapes: Vec::new(),
         }
     }
@@ -148,7 +154,10 @@ impl Engine<'_> {
 
     /// A pod that policies and nodes know by owner and id.
     pub(super) fn pod_ref(&self, owner: Owner, id: PodId) -> Option<PodRef> {
-        let service = owner.service()?;
+        let service = match owner {
+            Owner::Service(service) => service,
+            Owner::Job(job) => return self.member_ref(job, id),
+        };
         let place = pod_place(&self.services_seen[service.index()], id)?;
         Some(PodRef { id, slot: self.services[service.index()].slots[place] })
     }
@@ -173,7 +182,10 @@ impl Engine<'_> {
         let now = self.now;
         let Some(found) = self.pod_mut(pod) else { return };
         let was = std::mem::replace(&mut found.stage, stage);
-        let Some(service) = found.owner.service() else { return };
+        let Owner::Service(service) = found.owner else {
+            self.fingerprint.event(now, tag::POD, u64::from(pod.id.0) << 8 | stage as u64);
+            return;
+        };
         let seen = &mut self.services_seen[service.index()];
         let Some(place) = pod_place(seen, pod.id) else { return };
         seen.pods.edit(place, |pod| (pod.stage, pod.since) = (stage, now));
@@ -186,12 +198,12 @@ impl Engine<'_> {
         self.update_cause(service);
     }
 
-    /// A pod is told to go: at once if it does nothing yet, after its work (or its grace) otherwise.
+    /// A pod is told to go: a replica that serves goes after its work (or its grace), any other pod at once.
     pub(super) fn terminate_pod(&mut self, pod: PodRef) {
         match self.stage(pod) {
             None | Some(PodStage::Draining) => {}
             Some(PodStage::Ready) => {
-                let Some(service) = self.service_of(pod) else { return };
+                let Some(service) = self.service_of(pod) else { return self.remove_pod(pod) };
                 self.leave_gateway(pod);
                 self.enter_pod_stage(pod, PodStage::Draining);
                 if let Some(node) = self.pod(pod).and_then(|pod| pod.node) {
@@ -235,13 +247,18 @@ impl Engine<'_> {
 
     /// A pod is gone, with everything inside it.
     pub(super) fn remove_pod(&mut self, pod: PodRef) {
-        let Some(service) = self.service_of(pod) else { return };
+        match self.pod(pod).map(|pod| pod.owner) {
+            Some(Owner::Service(service)) => self.remove_replica(service, pod),
+            Some(Owner::Job(job)) => self.lose_member(job, pod),
+            None => {}
+        }
+    }
+
+    fn remove_replica(&mut self, service: ServiceId, pod: PodRef) {
         self.leave_scheduler(pod);
         let place = service.index();
         let (used, lost) = self.stop_server(place, pod);
-        let gone = self.pods[pod.slot as usize].take().expect("a pod with an owner");
-        self.free_slots.push(pod.slot);
-        self.forget_pending(pod.id);
+        let Some(gone) = self.take_pod(pod) else { return };
         self.forget_seen(service, pod.id, gone.stage);
         self.give_up_nomination(pod.id);
         self.unbind(&gone, used);
@@ -250,6 +267,14 @@ impl Engine<'_> {
             self.lose(place, key);
         }
         self.update_cause(service);
+    }
+
+    /// Takes a pod out of its slot, and from those that wait for a node.
+    pub(super) fn take_pod(&mut self, pod: PodRef) -> Option<Pod> {
+        self.pod(pod)?;
+        self.free_slots.push(pod.slot);
+        self.forget_pending(pod.id);
+        self.pods[pod.slot as usize].take()
     }
 
     /// Ends a replica's work: the GPU time that it computed for, and what it had not finished.
@@ -283,19 +308,14 @@ impl Engine<'_> {
     }
 
     /// Gives a pod's place on its node back.
-    fn unbind(&mut self, gone: &Pod, used: GpuUse) {
+    pub(super) fn unbind(&mut self, gone: &Pod, used: GpuUse) {
         let now = self.now;
         let Some(node) = gone.node else { return };
         let Some(place) = self.fleet.place(node) else { return };
         self.fleet.settle(place, now);
         let gpus = self.milli_of(place, gone.id, &gone.spec);
-        let state = &mut self.fleet.state[place];
-        if matches!(gone.stage, PodStage::Ready | PodStage::Draining) {
-            state.gpus_serving -= gpus;
-            self.fleet.ledger.useful(used);
-        } else {
-            state.gpus_loading -= gpus;
-        }
+        *self.fleet.state[place].gpus_as(gone.occupancy) -= gpus;
+        self.fleet.ledger.useful(used);
         let seen = &mut self.fleet.seen[place];
         seen.pods.retain(|placed| placed.id != gone.id);
         seen.used -= gone.spec.requests;
@@ -309,6 +329,21 @@ impl Engine<'_> {
         }
         self.node_lost_a_pod(place);
         self.wake_unschedulable(node);
+    }
+
+    /// Notes what a pod does with its GPUs from now on.
+    pub(super) fn set_occupancy(&mut self, pod: PodRef, occupancy: Occupancy) {
+        let now = self.now;
+        let Some(found) = self.pod_mut(pod) else { return };
+        let was = std::mem::replace(&mut found.occupancy, occupancy);
+        let (node, spec) = (found.node, found.spec.clone());
+        let Some(place) = node.and_then(|node| self.fleet.place(node)) else { return };
+        if was != occupancy {
+            self.fleet.settle(place, now);
+            let gpus = self.milli_of(place, pod.id, &spec);
+            *self.fleet.state[place].gpus_as(was) -= gpus;
+            *self.fleet.state[place].gpus_as(occupancy) += gpus;
+        }
     }
 
     fn stop_transfers(&mut self, place: usize, pod: PodId, service: ServiceId) {

@@ -66,6 +66,9 @@ impl Engine<'_> {
         };
         self.scheduler.booked.remove(&(due, (priority, pod)));
         self.pod_mut(pod).expect("booked pods live").scheduling.due = None;
+        if let Some(job) = self.gang_of(pod) {
+            return self.schedule_gang(job);
+        }
         if let Some(node) = self.best_node(pod) {
             self.assign(pod, node);
             self.begin_start(pod);
@@ -115,7 +118,7 @@ impl Engine<'_> {
     }
 
     /// Writes a pod's place into every table.
-    fn assign(&mut self, pod: PodRef, node: NodeId) {
+    pub(super) fn assign(&mut self, pod: PodRef, node: NodeId) {
         let place = self.fleet.place(node).expect("the scheduler chose a live node");
         self.fleet.settle(place, self.now);
         self.leave_scheduler(pod);
@@ -175,7 +178,7 @@ impl Engine<'_> {
     }
 
     /// No node fits: the pod is unschedulable, which is what node autoscalers look for.
-    fn park(&mut self, pod: PodRef) {
+    pub(super) fn park(&mut self, pod: PodRef) {
         let (now, queue) = (self.now, self.spec.control.queue);
         let Some(rank) = self.rank(pod) else { return };
         let found = self.pod_mut(pod).expect("a pod with a rank");
@@ -184,10 +187,7 @@ impl Engine<'_> {
         scheduling.failures += 1;
         scheduling.retry_at = now + queue.backoff(scheduling.failures);
         self.scheduler.parked.insert(rank);
-        let place = self.pending.binary_search_by_key(&pod.id, |pending| pending.id);
-        let pending = &mut self.pending[place.expect("a pod without a node is pending")];
-        let is_news = pending.unschedulable_since.is_none();
-        pending.unschedulable_since.get_or_insert(now);
+        let is_news = self.mark_unschedulable(pod);
         if let Some(service) = self.service_of(pod) {
             self.services[service.index()].has_room = false;
             self.update_cause(service);
@@ -195,6 +195,15 @@ impl Engine<'_> {
         if is_news {
             self.wake_controllers();
         }
+    }
+
+    /// Says of a pod without a node that it fits nowhere; true if that is news.
+    pub(super) fn mark_unschedulable(&mut self, pod: PodRef) -> bool {
+        let place = self.pending.binary_search_by_key(&pod.id, |pending| pending.id);
+        let pending = &mut self.pending[place.expect("a pod without a node is pending")];
+        let is_news = pending.unschedulable_since.is_none();
+        pending.unschedulable_since.get_or_insert(self.now);
+        is_news
     }
 
     /// A node came up or was let on again: pods that it could hold when empty are tried again, each after its

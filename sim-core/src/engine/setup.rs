@@ -1,14 +1,16 @@
 //! The state at time zero: initial nodes, initial replicas, the first event of every loop.
 
+use super::jobs::pull_job;
 use super::{Controller, Engine, Event, RunError, Scheduler, Tally, id, pull};
 use crate::fingerprint::Fingerprint;
 use crate::fleet::Fleet;
+use crate::job::{ClassBooks, JobClass};
 use crate::metrics::Scrapes;
 use crate::queue::{Class, EventQueue};
 use crate::recorder::Recorder;
 use crate::service::{CauseTrack, Gateway, Patience, Requests, Score, Service, Stages};
-use crate::source::ArrivalSource;
-use crate::spec::{RunSpec, ServiceSpec};
+use crate::source::{ArrivalSource, JobSource, Sources};
+use crate::spec::{JobClassSpec, RunSpec, ServiceSpec};
 use crate::wakes::Wakes;
 use contract::{
     Counts, Instant, Micros, NodeShape, Plan, PodSpec, Pods, Policy, PoolId, ServiceId, ServiceSeen,
@@ -20,19 +22,24 @@ use std::collections::{BTreeMap, VecDeque};
 impl<'a> Engine<'a> {
     pub(super) fn new(
         spec: RunSpec,
-        sources: Vec<Box<dyn ArrivalSource>>,
+        sources: Sources,
         controllers: Vec<Box<dyn Policy>>,
         recorder: &'a mut dyn Recorder,
     ) -> Result<Self, RunError> {
-        assert_eq!(spec.services.len(), sources.len(), "one source a service");
+        assert_eq!(spec.services.len(), sources.requests.len(), "one source a service");
+        assert_eq!(spec.batch.classes.len(), sources.jobs.len(), "one source a class of jobs");
         check_paces(&spec, &controllers);
         let horizon = Instant::ZERO + spec.horizon;
         let mut services = Vec::new();
         let mut services_seen = Vec::new();
-        for ((place, service), source) in spec.services.iter().enumerate().zip(sources) {
+        for ((place, service), source) in spec.services.iter().enumerate().zip(sources.requests) {
             services_seen.push(service_seen(place, service));
             services.push(make_service(&spec, place, service, source, horizon)?);
         }
+        let classes = spec.batch.classes.iter().zip(sources.jobs);
+        let job_classes = classes
+            .map(|(class, source)| make_class(class, source, horizon))
+            .collect::<Result<_, _>>()?;
         let by_path = || spec.metrics.paths.iter().map(|_| Scrapes::default()).collect();
         let service_scrapes = services.iter().map(|_| by_path()).collect();
         let scrapes_under_way = spec.metrics.paths.iter().map(|_| VecDeque::new()).collect();
@@ -61,6 +68,8 @@ impl<'a> Engine<'a> {
             scheduler: Scheduler::default(),
             pods: Vec::new(),
             free_slots: Vec::new(),
+            jobs: Vec::new(),
+            job_classes,
             servers: Vec::new(),
             made_pods: 0,
             controllers: controllers.into_iter().map(controller).collect(),
@@ -92,6 +101,7 @@ impl<'a> Engine<'a> {
             self.arrivals.set(id(place), next);
             self.book_first_service_scrapes(service);
         }
+        self.book_first_jobs();
         self.update_causes();
         self.book_first_turns();
         let flush = self.spec.control.queue.flush_interval;
@@ -152,6 +162,17 @@ fn could_hold(pod: &PodSpec, shape: &NodeShape) -> bool {
     fits_fresh(pod, shape).is_ok() && fit_fresh(pod, shape).is_ok()
 }
 
+fn make_class(
+    spec: &JobClassSpec,
+    source: Box<dyn JobSource>,
+    horizon: Instant,
+) -> Result<JobClass, RunError> {
+    let spec = spec.clone();
+    let mut class = JobClass { spec, source, next: None, books: ClassBooks::default() };
+    class.next = pull_job(&mut class, horizon, Instant::ZERO)?;
+    Ok(class)
+}
+
 /// What recurs without a pause would stop the clock.
 fn check_paces(spec: &RunSpec, controllers: &[Box<dyn Policy>]) {
     assert!(spec.bin > Micros::ZERO, "bins of the timeline have a width");
@@ -160,6 +181,9 @@ fn check_paces(spec: &RunSpec, controllers: &[Box<dyn Policy>]) {
         assert!(path.scrape_interval > Micros::ZERO, "time passes between scrapes");
     }
     assert!(spec.control.queue.flush_interval > Micros::ZERO, "time passes between flushes");
+    for checkpoint in spec.batch.classes.iter().filter_map(|class| class.checkpoint.as_ref()) {
+        assert!(checkpoint.interval > Micros::ZERO, "time passes between checkpoints");
+    }
     for policy in controllers {
         let every = policy.cadence().every;
         assert!(every > Micros::ZERO, "time passes between turns of {}", policy.name());

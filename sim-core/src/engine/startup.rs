@@ -2,7 +2,7 @@
 
 use super::pods::PodRef;
 use super::{Engine, Event, PipeKind};
-use crate::fleet::scaled;
+use crate::fleet::{Occupancy, scaled};
 use crate::llm::Replica;
 use crate::queue::Class;
 use crate::server::{PlainServer, Server};
@@ -12,6 +12,9 @@ use contract::{Instant, Micros, NodeId, Owner, PodId, PodSeen, PodStage, Service
 impl Engine<'_> {
     /// A pod was bound: its node pulls the image unless it has it.
     pub(super) fn begin_start(&mut self, pod: PodRef) {
+        if let Some(Owner::Job(job)) = self.pod(pod).map(|pod| pod.owner) {
+            return self.begin_member(job, pod);
+        }
         self.enter_pod_stage(pod, PodStage::Pulling);
         let Some((service, node)) = self.replica(pod) else { return };
         let Some(place) = node.and_then(|node| self.fleet.place(node)) else { return };
@@ -79,7 +82,10 @@ impl Engine<'_> {
             return;
         }
         match stage {
-            PodStage::Starting => self.load_weights(pod),
+            PodStage::Starting => match self.pod(pod).map(|pod| pod.owner) {
+                Some(Owner::Job(job)) => self.member_runs(job, pod),
+                _ => self.load_weights(pod),
+            },
             PodStage::Initialising => {
                 self.enter_pod_stage(pod, PodStage::Probing);
                 let wait = self.pod(pod).map_or(Micros::ZERO, |pod| pod.probe);
@@ -120,12 +126,7 @@ impl Engine<'_> {
     pub(super) fn become_ready(&mut self, pod: PodRef) {
         let Some((service, node)) = self.replica(pod) else { return };
         let Some(place) = node.and_then(|node| self.fleet.place(node)) else { return };
-        self.fleet.settle(place, self.now);
-        let spec = self.pod(pod).expect("the pod that became ready").spec.clone();
-        let gpus = self.milli_of(place, pod.id, &spec);
-        let state = &mut self.fleet.state[place];
-        state.gpus_loading -= gpus;
-        state.gpus_serving += gpus;
+        self.set_occupancy(pod, Occupancy::Serving);
         let server = self.make_server(service, place);
         self.servers[pod.slot as usize] = Some(self.on_its_parts(server, place, pod.id));
         self.enter_pod_stage(pod, PodStage::Ready);

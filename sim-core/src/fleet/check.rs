@@ -17,7 +17,7 @@ impl Fleet {
             assert_eq!(node.used, sum, "node {}: used is the sum of its pods' requests", node.id);
             let holds = shape.allocatable.holds(&node.used);
             assert!(holds, "node {}: holds more than it has", node.id);
-            let gpus = state.gpus_serving + state.gpus_loading;
+            let gpus = state.gpus_serving + state.gpus_loading + state.gpus_partial;
             assert!(gpus <= 1000 * shape.allocatable.gpus, "node {}: GPUs held twice", node.id);
             check_devices(node, state, shape);
         }

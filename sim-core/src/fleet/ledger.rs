@@ -1,5 +1,6 @@
 //! The books: node time by pool, GPU time by use. Integers until the report.
 
+use crate::job::Spent;
 use crate::outcome::{Cost, GpuHours, PoolCost};
 use crate::server::GpuUse;
 use crate::spec::PoolSpec;
@@ -18,6 +19,15 @@ pub(crate) struct GpuParts<N> {
     pub(crate) stranded: N,
     /// The node is starting or stopping.
     pub(crate) booting: N,
+    /// Held by jobs that cannot run for want of members.
+    pub(crate) partial_gangs: N,
+}
+
+impl GpuParts<u128> {
+    fn sum(&self) -> u128 {
+        let held = self.serving + self.loading + self.partial_gangs;
+        held + self.free + self.stranded + self.booting
+    }
 }
 
 /// Microseconds of nodes and of GPUs.
@@ -28,8 +38,12 @@ pub(crate) struct Ledger {
     pools: Vec<PoolBook>,
     /// GPU time by use, in thousandths of a microsecond.
     gpus: GpuParts<u128>,
-    /// GPU time in which ready replicas computed.
+    /// GPU time in which ready replicas computed, and jobs did work that nothing has undone.
     useful: GpuUse,
+    /// GPU time of jobs that wrote or read checkpoints, in thousandths of a microsecond.
+    checkpoints: u128,
+    /// GPU time of work that was undone, likewise.
+    lost: u128,
     nodes_up: u32,
     nodes_peak: u32,
     /// Price of everything that is up.
@@ -72,6 +86,8 @@ impl Ledger {
             pools: specs.iter().map(book).collect(),
             gpus: GpuParts::default(),
             useful: GpuUse::default(),
+            checkpoints: 0,
+            lost: 0,
             nodes_up: 0,
             nodes_peak: 0,
             rate: vec![0; specs.len()],
@@ -127,6 +143,7 @@ impl Ledger {
         self.gpus.free += of(parts.free);
         self.gpus.stranded += of(parts.stranded);
         self.gpus.booting += of(parts.booting);
+        self.gpus.partial_gangs += of(parts.partial_gangs);
     }
 
     /// A replica computed for so much GPU time.
@@ -134,6 +151,22 @@ impl Ledger {
         if !self.closed {
             self.useful.own += used.own;
             self.useful.burst += used.burst;
+        }
+    }
+
+    /// Members of a job on this many GPUs each worked and wrote checkpoints for so long.
+    pub(crate) fn job(&mut self, spent: Spent, gpus: u32) {
+        if !self.closed {
+            self.useful.own += spent.worked * milli(gpus);
+            self.checkpoints += spent.overhead * milli(gpus);
+        }
+    }
+
+    /// Work of members of a job on this many GPUs each was undone.
+    pub(crate) fn undone(&mut self, work: u128, gpus: u32) {
+        if !self.closed {
+            self.useful.own -= work * milli(gpus);
+            self.lost += work * milli(gpus);
         }
     }
 
@@ -193,16 +226,19 @@ impl Ledger {
 
     /// GPU-hours by use.
     pub(crate) fn gpu_hours(&self) -> GpuHours {
-        let GpuParts { serving, loading, free, stranded, booting } = self.gpus;
+        let GpuParts { serving, loading, free, stranded, booting, partial_gangs } = self.gpus;
         GpuHours {
-            total: gpu_hours(serving + loading + free + stranded + booting),
+            total: gpu_hours(self.gpus.sum()),
             useful: gpu_hours(self.useful.own),
-            idle_ready: gpu_hours(serving - self.useful.own),
+            idle_ready: gpu_hours(serving - self.worked()),
             loading: gpu_hours(loading),
             booting: gpu_hours(booting),
             unallocated: gpu_hours(free),
             stranded: gpu_hours(stranded),
             burst: gpu_hours(self.useful.burst),
+            partial_gangs: gpu_hours(partial_gangs),
+            checkpoints: gpu_hours(self.checkpoints),
+            lost: gpu_hours(self.lost),
         }
     }
 
@@ -212,14 +248,28 @@ impl Ledger {
         hours(alive) / hours(u128::from(length.0.max(1)))
     }
 
+    /// Jobs' own books say the same.
+    pub(crate) fn check_jobs(&self, partial_gangs: u128, lost: u128) {
+        assert_eq!(self.gpus.partial_gangs, 1000 * partial_gangs, "partial gangs stand on nodes");
+        assert_eq!(self.lost, 1000 * lost, "what is lost was worked on nodes");
+    }
+
+    /// GPU time in which something computed, whatever became of it.
+    fn worked(&self) -> u128 {
+        self.useful.own + self.checkpoints + self.lost
+    }
+
     /// GPU time by use sums to the time that the GPUs were paid for, and no more was useful than served.
     fn check(&self) {
         let alive: u128 = self.pools.iter().map(|book| book.alive * u128::from(book.gpus)).sum();
-        let GpuParts { serving, loading, free, stranded, booting } = self.gpus;
-        let used = serving + loading + free + stranded + booting;
-        assert_eq!(used, 1000 * alive, "GPU time by use sums to the GPUs' node time");
-        assert!(self.useful.own <= serving, "what computed was ready");
+        assert_eq!(self.gpus.sum(), 1000 * alive, "GPU time by use sums to the GPUs' node time");
+        assert!(self.worked() <= self.gpus.serving, "what computed was ready");
     }
+}
+
+/// Whole GPUs in thousandths.
+fn milli(gpus: u32) -> u128 {
+    1000 * u128::from(gpus)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for reports")]

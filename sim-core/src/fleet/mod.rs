@@ -14,7 +14,7 @@ use contract::{
     PoolId, PoolSeen, Sharing,
 };
 pub(crate) use ledger::Ledger;
-pub(crate) use node::{NodeLuck, NodeState};
+pub(crate) use node::{NodeLuck, NodeState, Occupancy};
 use placement::device;
 pub(crate) use standby::{Order, Standby};
 pub(crate) use starts::Start;

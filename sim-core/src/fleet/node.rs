@@ -78,6 +78,17 @@ impl NodeLuck {
     }
 }
 
+/// What a pod does with the GPUs that it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occupancy {
+    /// It starts, or waits for other members of its job to start.
+    Loading,
+    /// It serves, or works.
+    Serving,
+    /// It waits for other members of its job to get a node.
+    PartialGang,
+}
+
 /// A node's private side.
 #[derive(Debug)]
 pub(crate) struct NodeState {
@@ -89,6 +100,8 @@ pub(crate) struct NodeState {
     pub(crate) gpus_serving: u32,
     /// Thousandths of GPUs under starting replicas.
     pub(crate) gpus_loading: u32,
+    /// Thousandths of GPUs under jobs that cannot run for want of members.
+    pub(crate) gpus_partial: u32,
     /// Thousandths that nobody holds of GPUs that somebody holds a part of.
     pub(crate) gpus_stranded: u32,
     /// Slots of the pods that hold parts of its GPUs.
@@ -115,6 +128,7 @@ impl NodeState {
             gpus: spec.shape.allocatable.gpus,
             gpus_serving: 0,
             gpus_loading: 0,
+            gpus_partial: 0,
             gpus_stranded: 0,
             holders: Vec::new(),
             cuts: 0,
@@ -146,6 +160,15 @@ impl NodeState {
         }
     }
 
+    /// Thousandths of GPUs that pods hold to do this.
+    pub(crate) fn gpus_as(&mut self, occupancy: Occupancy) -> &mut u32 {
+        match occupancy {
+            Occupancy::Loading => &mut self.gpus_loading,
+            Occupancy::Serving => &mut self.gpus_serving,
+            Occupancy::PartialGang => &mut self.gpus_partial,
+        }
+    }
+
     /// Books the GPUs' time since the last booking.
     pub(crate) fn settle(&mut self, ready: bool, now: Instant, ledger: &mut Ledger) {
         if self.alive_since.is_none() {
@@ -156,9 +179,9 @@ impl NodeState {
         let all = 1000 * self.gpus;
         let parts = if ready {
             let (serving, loading) = (self.gpus_serving, self.gpus_loading);
-            let stranded = self.gpus_stranded;
-            let free = all - serving - loading - stranded;
-            GpuParts { serving, loading, free, stranded, booting: 0 }
+            let (stranded, partial_gangs) = (self.gpus_stranded, self.gpus_partial);
+            let free = all - serving - loading - stranded - partial_gangs;
+            GpuParts { serving, loading, free, stranded, booting: 0, partial_gangs }
         } else {
             GpuParts { booting: all, ..GpuParts::default() }
         };

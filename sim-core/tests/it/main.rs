@@ -4,6 +4,7 @@ mod blame;
 mod errors;
 mod fleet;
 mod gateway;
+mod jobs;
 mod ledger;
 mod lives;
 mod luck;

@@ -8,10 +8,10 @@ use sim_core::delay::Delay;
 use sim_core::outcome::{Cause, RequestCounts, ServiceSummary};
 use sim_core::random::Seed;
 use sim_core::spec::{
-    ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, NodeStages, PoolSpec,
-    Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
+    BatchSpec, ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, NodeStages,
+    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
 };
-use sim_core::{Arrival, ArrivalSource, Outcome, Recorder};
+use sim_core::{Arrival, ArrivalSource, JobArrival, JobSource, Outcome, Recorder, Sources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) spec: RunSpec,
     /// By service.
     pub(crate) arrivals: Vec<Vec<Arrival>>,
+    /// By class.
+    pub(crate) jobs: Vec<Vec<JobArrival>>,
     /// What a policy asks for, and when.
     pub(crate) script: Vec<(Instant, Action)>,
     /// When that policy is asked. Another one, which only looks, is asked right after it.
@@ -66,11 +68,13 @@ impl World {
             bin: secs(60),
             pools: vec![pool()],
             services: vec![service()],
+            batch: BatchSpec::default(),
             control: control(),
             metrics: metrics_path(&[]).into(),
         };
         let cadence = Cadence::regular(secs(1), Micros::ZERO);
-        Self { spec, arrivals: vec![Vec::new()], script: Vec::new(), cadence }
+        let (arrivals, jobs) = (vec![Vec::new()], Vec::new());
+        Self { spec, arrivals, jobs, script: Vec::new(), cadence }
     }
 
     /// The same with nodes and ready replicas from the start.
@@ -120,7 +124,9 @@ impl World {
     pub(crate) fn fly(self) -> Flight {
         let horizon = self.spec.horizon;
         let prices: Vec<_> = self.spec.pools.iter().map(|pool| pool.price).collect();
-        let sources = self.arrivals.into_iter().map(source).collect();
+        let requests = self.arrivals.into_iter().map(source).collect();
+        let jobs = self.jobs.into_iter().map(job_source).collect();
+        let sources = Sources { requests, jobs };
         let looking = Cadence { on_unschedulable: false, ..self.cadence };
         let policies: Vec<Box<dyn Policy>> = vec![
             Box::new(Script { name: SCRIPT, cadence: self.cadence, steps: self.script, done: 0 }),
@@ -198,6 +204,10 @@ impl Flight {
 /// A request of a plain service.
 pub(crate) fn arrival(at: Instant) -> Arrival {
     Arrival { at, prompt_tokens: 0, output_tokens: 0 }
+}
+
+fn job_source(jobs: Vec<JobArrival>) -> Box<dyn JobSource> {
+    Box::new(jobs.into_iter())
 }
 
 fn source(arrivals: Vec<Arrival>) -> Box<dyn ArrivalSource> {
@@ -391,8 +401,9 @@ fn check(outcome: &Outcome, horizon: Micros, prices: &[UsdPerHour]) {
     let billed: f64 = summary.cost.pools.iter().map(|pool| pool.node_hours).sum();
     assert!(alive <= billed + 1e-9, "what was alive was billed");
     let gpu = summary.gpu;
-    let held = gpu.useful + gpu.idle_ready + gpu.loading;
-    let parts = held + gpu.booting + gpu.unallocated + gpu.stranded;
+    let pods = gpu.useful + gpu.idle_ready + gpu.loading;
+    let jobs = gpu.partial_gangs + gpu.checkpoints + gpu.lost;
+    let parts = pods + jobs + gpu.booting + gpu.unallocated + gpu.stranded;
     assert_close(gpu.total, parts);
 }
 

@@ -12,10 +12,11 @@ use contract::{
 use sim_core::delay::Delay;
 use sim_core::random::Seed;
 use sim_core::spec::{
-    ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages,
-    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
+    BatchSpec, ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec,
+    NodeStages, PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn,
+    ZoneSpec,
 };
-use sim_core::{Arrival, Recorder};
+use sim_core::{Arrival, ArrivalSource, Recorder};
 use std::sync::Arc;
 
 /// From a written count to the pods (README of the recordings: 0.11 s in the median).
@@ -38,7 +39,7 @@ pub(super) fn fly(run: &Arc<Run>, looks: &[f64]) -> Vec<Change> {
     let writes = run.external_writes.clone();
     let somebody = Somebody { turns: Turns::new(writes.iter().map(|&(at, _)| at)), writes };
     let mut log = Log(vec![(0.0, run.initial_replicas)]);
-    let no_arrivals = Box::new(std::iter::empty::<Arrival>());
+    let no_arrivals: Box<dyn ArrivalSource> = Box::new(std::iter::empty::<Arrival>());
     sim_core::run(
         spec(run),
         vec![no_arrivals],
@@ -181,6 +182,7 @@ fn spec(run: &Run) -> RunSpec {
         bin: Micros::from_mins(1),
         pools: vec![pool(if run.pod_ready_delay_s.is_some() { 2 } else { 0 })],
         services: vec![service(run)],
+        batch: BatchSpec::default(),
         control: ControlSpec {
             actuation: seconds(ACTUATION_S),
             scheduling: seconds(0.0),

@@ -1,0 +1,48 @@
+//! Jobs, in the engine's own terms.
+
+use crate::delay::Delay;
+use contract::Micros;
+use std::sync::Arc;
+
+/// Jobs, and who decides when they start.
+#[derive(Clone, Debug, Default)]
+pub struct BatchSpec {
+    /// Classes of jobs.
+    pub classes: Vec<JobClassSpec>,
+    /// How the members of a job are scheduled.
+    pub gangs: GangScheduling,
+}
+
+/// What the jobs of a class have in common.
+#[derive(Clone, Debug)]
+pub struct JobClassSpec {
+    /// Name in the scenario.
+    pub name: Arc<str>,
+    /// From a member's node to its container up: image, container, framework.
+    pub startup: Delay,
+    /// How its work is saved; without, an interruption loses all of it.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// How the work of a job is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Work between two checkpoints; longer than zero.
+    pub interval: Micros,
+    /// How long the job pauses to write one.
+    pub cost: Micros,
+    /// How long it reads the newest one after an interruption.
+    pub restart: Micros,
+}
+
+/// How the members of a job are scheduled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GangScheduling {
+    /// One by one, like any pods: a job can hold GPUs with too few members to run, and two can wait for each
+    /// other for ever.
+    #[default]
+    Off,
+    /// All or nothing, by kube-scheduler's `PodGroup`: members are kept back until enough exist, placed in thought,
+    /// then bound together or not at all.
+    Core,
+}
