@@ -9,9 +9,9 @@
 
 use contract::{Instant, Micros};
 use sim_core::outcome::{
-    Blame, Cause, Cost, DecisionRow, Experiment, FleetSummary, GpuHours, Latency, LatencyCurves,
-    Little, PoolCost, ReplicaSummary, RequestCounts, RunSummary, ServiceInfo, ServiceSummary,
-    StackOutcome, TimelineRow, Tokens,
+    Blame, Cause, Cost, DecisionRow, Experiment, FleetSummary, GpuHours, JobClassSummary,
+    JobGpuHours, JobInfo, Latency, LatencyCurves, Little, PoolCost, ReplicaSummary, RequestCounts,
+    RunSummary, ServiceInfo, ServiceSummary, Spread, StackOutcome, TimelineRow, Tokens,
 };
 
 /// Width of a timeline bin: five minutes.
@@ -78,8 +78,41 @@ pub(crate) fn experiment(stacks: usize, runs: u32, services: usize) -> Experimen
         horizon: Micros(BIN.0 * BINS),
         bin: BIN,
         services: names[..services].iter().map(|name| service_info(name)).collect(),
+        jobs: Vec::new(),
         stacks: CHARACTERS[..stacks].iter().map(|it| stack(it, runs, &names[..services])).collect(),
     }
+}
+
+/// Two stacks, one replication, and two gangs at once: with one they wait for each other for ever.
+pub(crate) fn with_jobs() -> Experiment {
+    let mut experiment = experiment(2, 1, 1);
+    experiment.jobs =
+        vec![JobInfo { name: "train".to_owned(), about: "gangs of 4 pods of 1 GPU".to_owned() }];
+    let stuck = JobClassSummary {
+        name: "train".to_owned(),
+        arrived: 2,
+        started: 0,
+        completed: 0,
+        interruptions: 0,
+        wait_s: Spread::default(),
+        completion_s: Spread::default(),
+        slowdown: Spread::default(),
+        gpu: JobGpuHours { partial_gangs: 143.9, ..JobGpuHours::default() },
+    };
+    let done = JobClassSummary {
+        started: 2,
+        completed: 2,
+        wait_s: Spread::of(&[12.0, 3_624.0]),
+        completion_s: Spread::of(&[3_612.0, 7_224.0]),
+        slowdown: Spread::of(&[1.003, 2.007]),
+        gpu: JobGpuHours { useful: 8.0, ..JobGpuHours::default() },
+        ..stuck.clone()
+    };
+    for (stack, jobs) in experiment.stacks.iter_mut().zip([stuck, done]) {
+        stack.runs[0].gpu.partial_gangs = jobs.gpu.partial_gangs;
+        stack.runs[0].jobs = vec![jobs];
+    }
+    experiment
 }
 
 /// A run in which nothing happened.

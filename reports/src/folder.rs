@@ -5,6 +5,7 @@
 //! | `report.html` | the page; needs nothing else |
 //! | `figures/*.svg`, `figures/*.png` | the page's figures, for papers and slides |
 //! | `summary.csv` | a row a stack, run and service |
+//! | `jobs.csv` | a row a stack, run and class of jobs, where there are jobs |
 //! | `summary.json` | every figure of every run |
 //! | `timeline.parquet` | each stack's first replication, bin by bin |
 //! | `latency.json` | latency curves over all replications |
@@ -15,7 +16,7 @@
 //! The same experiment gives the same bytes. A folder is written beside its place and moved there
 //! when it is whole.
 
-use crate::{ReportError, decisions_file, figure, fingerprint, latency_file, page};
+use crate::{ReportError, decisions_file, figure, fingerprint, jobs, latency_file, page};
 use crate::{summary, summary_csv, timeline_file};
 use sim_core::outcome::Experiment;
 use std::fs;
@@ -25,6 +26,7 @@ use tempfile::TempDir;
 const SCENARIO: &str = "scenario.toml";
 const SUMMARY: &str = "summary.json";
 const SUMMARY_CSV: &str = "summary.csv";
+const JOBS_CSV: &str = "jobs.csv";
 const TIMELINE: &str = "timeline.parquet";
 const DECISIONS: &str = "decisions.jsonl.zst";
 const LATENCY: &str = "latency.json";
@@ -127,7 +129,7 @@ fn data(experiment: &Experiment, scenario_toml: &str) -> Result<Vec<File>, Repor
         latency_file::write(experiment).map_err(|error| fault(LATENCY, error.to_string()))?;
     let decisions =
         decisions_file::write(experiment).map_err(|error| fault(DECISIONS, error.to_string()))?;
-    Ok(vec![
+    let mut files: Vec<File> = vec![
         (SCENARIO.into(), scenario_toml.as_bytes().to_vec()),
         (SUMMARY.into(), summary),
         (SUMMARY_CSV.into(), summary_csv),
@@ -135,7 +137,12 @@ fn data(experiment: &Experiment, scenario_toml: &str) -> Result<Vec<File>, Repor
         (LATENCY.into(), latency),
         (DECISIONS.into(), decisions),
         (FINGERPRINT.into(), fingerprint::file(experiment).into_bytes()),
-    ])
+    ];
+    if !experiment.jobs.is_empty() {
+        let jobs = jobs::csv(experiment).map_err(|error| fault(JOBS_CSV, error.to_string()))?;
+        files.push((JOBS_CSV.into(), jobs));
+    }
+    Ok(files)
 }
 
 /// The files that show it: all of them can be made again from the others.

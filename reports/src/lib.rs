@@ -11,6 +11,7 @@ mod fingerprint;
 mod fixture;
 mod folder;
 mod frontier;
+mod jobs;
 mod latency;
 mod latency_file;
 mod measure;

@@ -2,7 +2,7 @@
 
 use contract::Micros;
 use serde::{Deserialize, Serialize};
-use sim_core::outcome::{Experiment, RunSummary, ServiceInfo, StackOutcome};
+use sim_core::outcome::{Experiment, JobInfo, RunSummary, ServiceInfo, StackOutcome};
 
 /// An experiment without its timelines, curves and decisions, which stand in files of their own.
 #[derive(Serialize, Deserialize)]
@@ -15,6 +15,8 @@ struct Summary {
     horizon: Micros,
     bin: Micros,
     services: Vec<ServiceInfo>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    jobs: Vec<JobInfo>,
     stacks: Vec<StackSummary>,
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn write(experiment: &Experiment) -> serde_json::Result<Vec<u8>> {
         horizon: experiment.horizon,
         bin: experiment.bin,
         services: experiment.services.clone(),
+        jobs: experiment.jobs.clone(),
         stacks: stacks.collect(),
     };
     let mut text = serde_json::to_vec_pretty(&summary)?;
@@ -68,6 +71,7 @@ pub(crate) fn read(text: &[u8]) -> serde_json::Result<Experiment> {
         horizon: summary.horizon,
         bin: summary.bin,
         services: summary.services,
+        jobs: summary.jobs,
         stacks: stacks.collect(),
     })
 }

@@ -6,7 +6,7 @@ use sim_core::outcome::{Experiment, RunSummary, ServiceSummary};
 type Column = (&'static str, fn(&RunSummary, &ServiceSummary) -> String);
 
 /// The columns, in order. Those of the fleet repeat in each service's row.
-const COLUMNS: [Column; 67] = [
+const COLUMNS: [Column; 70] = [
     ("stack", |run, _| run.stack.clone()),
     ("seed", |run, _| run.seed.to_string()),
     ("run", |run, _| run.run.to_string()),
@@ -69,6 +69,9 @@ const COLUMNS: [Column; 67] = [
     ("gpu_unallocated_h", |run, _| run.gpu.unallocated.to_string()),
     ("gpu_stranded_h", |run, _| run.gpu.stranded.to_string()),
     ("gpu_burst_h", |run, _| run.gpu.burst.to_string()),
+    ("gpu_partial_gangs_h", |run, _| run.gpu.partial_gangs.to_string()),
+    ("gpu_checkpoints_h", |run, _| run.gpu.checkpoints.to_string()),
+    ("gpu_lost_h", |run, _| run.gpu.lost.to_string()),
     ("nodes_mean", |run, _| run.fleet.nodes_mean.to_string()),
     ("nodes_peak", |run, _| run.fleet.nodes_peak.to_string()),
     ("nodes_launched", |run, _| run.fleet.launched.to_string()),

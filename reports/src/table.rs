@@ -1,6 +1,7 @@
 //! The tables that the terminal shows: plain text, 120 columns, readable without colour.
 
 use crate::fingerprint;
+use crate::jobs;
 use crate::measure::{self, Measure};
 use crate::number::{self, Column};
 use crate::stats::Estimate;
@@ -23,6 +24,10 @@ pub fn table(experiment: &Experiment) -> String {
     if experiment.stacks.len() > 1 {
         parts.push(differences_heading(experiment));
         parts.push(differences(experiment));
+    }
+    if !experiment.jobs.is_empty() {
+        parts.push("\nJobs".to_owned());
+        parts.push(jobs_table(experiment));
     }
     parts.push(footer(experiment));
     parts.join("\n")
@@ -93,6 +98,19 @@ fn rows(
         }
     }
     lined_up(header(experiment, unit), lines)
+}
+
+/// A row a stack and class of jobs, a column a measure.
+fn jobs_table(experiment: &Experiment) -> String {
+    let cell = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+    let mut header = vec![Cell::new("stack"), Cell::new("job")];
+    header.extend(jobs::ALL.iter().map(|it| cell(format!("{}\n{}", it.title, it.unit))));
+    let lines = jobs::rows(experiment).into_iter().map(|row| {
+        let mut line = vec![Cell::new(row.stack_name), Cell::new(row.job)];
+        line.extend(row.cells.into_iter().map(cell));
+        line
+    });
+    lined_up(header, lines.collect())
 }
 
 /// A table in the form of all tables.
@@ -176,6 +194,13 @@ mod tests {
     #[test]
     fn one_stack_and_one_replication_show_no_intervals_and_no_differences() {
         insta::assert_snapshot!(table(&fixture::experiment(1, 1, 1)));
+    }
+
+    #[test]
+    fn jobs_have_a_table_of_their_own() {
+        let text = table(&fixture::with_jobs());
+        assert_fits(&text);
+        insta::assert_snapshot!(text);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     name: "waste",
     title: "Billed GPU time by use",
     link: "GPU time",
-    caption: "Mean over replications. Useful time served requests; everything right of it was paid for and did not. \
+    caption: "Mean over replications. Useful time served requests or did the work of jobs; everything right of it was paid for and did not. \
               Its money is the same share of the fleet's cost.",
     is_of_service: false,
     height: |experiment| {
@@ -33,11 +33,12 @@ struct Use {
     hours: fn(&GpuHours) -> f64,
 }
 
-/// The uses, less what only divided GPUs know where nobody divides them.
+/// The uses, less what only divided GPUs and jobs know where nobody divides them and no job is.
 fn uses(experiment: &Experiment) -> impl Iterator<Item = &'static Use> + Clone {
     let mut runs = experiment.stacks.iter().flat_map(|stack| &stack.runs);
     let divides = runs.any(|run| run.gpu.stranded > 0.0);
-    USES.iter().chain(divides.then_some(&STRANDED))
+    let of_jobs: &[Use] = if experiment.jobs.is_empty() { &[] } else { &OF_JOBS };
+    USES.iter().chain(divides.then_some(&STRANDED)).chain(of_jobs)
 }
 
 const STRANDED: Use = Use {
@@ -45,6 +46,25 @@ const STRANDED: Use = Use {
     colour: RGBColor(0xBB, 0xCC, 0x33),
     hours: |gpu| gpu.stranded,
 };
+
+/// What only jobs do: pink, blue and olive of the same scheme as below.
+const OF_JOBS: [Use; 3] = [
+    Use {
+        name: "partial gang: waits for pods of its job",
+        colour: RGBColor(0xFF, 0xAA, 0xBB),
+        hours: |gpu| gpu.partial_gangs,
+    },
+    Use {
+        name: "checkpoints written and read",
+        colour: RGBColor(0x77, 0xAA, 0xDD),
+        hours: |gpu| gpu.checkpoints,
+    },
+    Use {
+        name: "lost: work that was undone",
+        colour: RGBColor(0xAA, 0xAA, 0x00),
+        hours: |gpu| gpu.lost,
+    },
+];
 
 /// Green serves, greys wait, yellow and orange start: the last two of Paul Tol's "light" scheme
 /// ("Colour schemes", SRON technical note, 2021) beside its green and greys.

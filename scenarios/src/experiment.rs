@@ -196,6 +196,7 @@ fn introduction(scenario: &Scenario, seed: u64, repeat: String) -> Experiment {
         horizon: scenario.horizon(),
         bin: scenario.settings().bin.get(),
         services: scenario.service_infos(),
+        jobs: scenario.job_infos(),
         stacks: Vec::new(),
     }
 }

@@ -6,14 +6,14 @@ use crate::error::ScenarioError;
 use crate::manifest;
 use crate::settings::{Length, Manifest, Service, Settings, Stack};
 use crate::suggest::{did_you_mean, list};
-use crate::wire::{Wired, policies_of, wire};
+use crate::wire::{Wired, WiredJobs, policies_of, wire};
 use contract::{Micros, Policy, ServiceId};
 use schemars::SchemaGenerator;
 use serde_json::json;
-use sim_core::ArrivalSource;
-use sim_core::outcome::ServiceInfo;
+use sim_core::outcome::{JobInfo, ServiceInfo};
 use sim_core::random::Seed;
 use sim_core::spec::{BatchSpec, RunSpec, ServiceSpec};
+use sim_core::{ArrivalSource, Sources};
 use std::path::{Path, PathBuf};
 use traces::{TraceError, Traffic};
 
@@ -145,6 +145,15 @@ impl Scenario {
         services.map(info).collect()
     }
 
+    /// Its classes of jobs, as a report introduces them.
+    pub fn job_infos(&self) -> Vec<JobInfo> {
+        let info = |jobs: &WiredJobs| JobInfo {
+            name: jobs.class.name.to_string(),
+            about: jobs.introduction.clone(),
+        };
+        self.wired.jobs.iter().map(info).collect()
+    }
+
     /// Fails at its key if a trace that the scenario replays is not there.
     pub fn check_traces(&self) -> Result<(), ScenarioError> {
         for (name, service) in &self.settings.service {
@@ -175,7 +184,10 @@ impl Scenario {
             bin: self.settings.bin.get(),
             pools: pools.clone(),
             services: services.clone(),
-            batch: BatchSpec::default(),
+            batch: BatchSpec {
+                classes: wired.jobs.iter().map(|jobs| jobs.class.clone()).collect(),
+                gangs: stack.gangs.into(),
+            },
             control: wired.control.clone(),
             metrics: wired.metrics.clone(),
         };
@@ -194,8 +206,14 @@ impl Scenario {
         self.settings.horizon.get()
     }
 
-    /// Arrivals of each service, in order.
-    pub(crate) fn sources(&self, seed: Seed) -> Result<Vec<Box<dyn ArrivalSource>>, TraceError> {
+    /// Everything that arrives: requests of each service, jobs of each class, in order.
+    pub(crate) fn sources(&self, seed: Seed) -> Result<Sources, TraceError> {
+        let jobs = self.wired.jobs.iter().zip(0..);
+        let jobs = jobs.map(|(jobs, class)| jobs.pattern.clone().open(seed, class)).collect();
+        Ok(Sources { requests: self.requests(seed)?, jobs })
+    }
+
+    fn requests(&self, seed: Seed) -> Result<Vec<Box<dyn ArrivalSource>>, TraceError> {
         let services = self.settings.service.values().zip((0..).map(ServiceId));
         let open = |(service, id): (&Service, ServiceId)| {
             service.traffic.open(seed, id, self.horizon(), &self.base)

@@ -21,6 +21,9 @@ pub struct Experiment {
     pub bin: Micros,
     /// Services, in the scenario's order.
     pub services: Vec<ServiceInfo>,
+    /// Classes of jobs, in the scenario's order.
+    #[serde(default)]
+    pub jobs: Vec<JobInfo>,
     /// Stacks, in the scenario's order; the first is what the others are compared with.
     pub stacks: Vec<StackOutcome>,
 }
@@ -39,6 +42,16 @@ pub struct ServiceInfo {
     pub slo_tpot: Option<Micros>,
     /// Limit on the whole.
     pub slo_e2e: Option<Micros>,
+}
+
+/// A class of jobs as a report introduces it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobInfo {
+    /// Its name.
+    pub name: String,
+    /// What its jobs are, such as `gangs of 4 pods of 1 GPU`.
+    pub about: String,
 }
 
 /// What one stack of policies did over all replications.

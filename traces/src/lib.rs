@@ -13,6 +13,7 @@ mod openb;
 mod error;
 mod format;
 mod input;
+mod jobs;
 mod named;
 mod rate;
 mod replay;
@@ -24,6 +25,7 @@ mod traffic;
 
 pub use error::{Problem, TraceError};
 pub use format::{Format, Reader, Row};
+pub use jobs::{JobPattern, Submissions, Widths};
 pub use named::{Named, NamedTable, UnknownName};
 pub use openb::{OpenbNode, OpenbOrder, OpenbPod, openb_nodes, openb_orders, openb_pods};
 pub use rate::{RateError, RequestsPerSecond};

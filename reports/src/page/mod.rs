@@ -36,6 +36,9 @@ pub(crate) fn write(experiment: &Experiment, scenario_toml: &str, figures: &[Fig
                         h2 { "Comparison" }
                         (tables::comparison(experiment))
                     }
+                    @if !experiment.jobs.is_empty() {
+                        section #jobs { h2 { "Jobs" } (tables::jobs(experiment)) }
+                    }
                     @for figure in figures { (figure_section(figure)) }
                     @if experiment.stacks.len() > 1 {
                         section #differences {
@@ -74,6 +77,7 @@ fn head(experiment: &Experiment, figures: &[Figure]) -> Markup {
             p.headline { (headline::sentence(experiment)) }
             ul.facts {
                 @for service in &experiment.services { li { (service_fact(service)) } }
+                @for job in &experiment.jobs { li { b { (job.name) } ": " (job.about) } }
                 li { (number::millis(experiment.horizon.as_millis_f64())) " simulated" }
                 li { (stacks_and_runs(experiment)) }
                 li { "seed " (experiment.seed) }

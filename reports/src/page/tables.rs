@@ -1,6 +1,7 @@
 //! The tables of the page: comparison, differences, pools, replications.
 
 use crate::canvas;
+use crate::jobs;
 use crate::measure::{self, Better, Measure};
 use crate::number::{self, Column};
 use crate::stats::{ByRun, Estimate};
@@ -132,6 +133,36 @@ fn cell((text, class): &(String, &str), rows: usize) -> Markup {
             (mean)
             @if !interval.is_empty() { br; small { "±" (interval) } }
         }
+    }
+}
+
+/// A row a stack and class of jobs, means over replications.
+pub(super) fn jobs(experiment: &Experiment) -> Markup {
+    let classes = experiment.jobs.len();
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th.name { "stack" } th.name { "job" }
+                        @for measure in &jobs::ALL {
+                            th title=(measure.meaning) { (measure.title) br; small { (measure.unit) } }
+                        }
+                    }
+                }
+                tbody {
+                    @for (place, row) in jobs::rows(experiment).iter().enumerate() {
+                        @let is_first = place % classes == 0;
+                        tr.first[is_first] {
+                            @if is_first { th.name rowspan=(classes) { (stack_name(row.stack, row.stack_name)) } }
+                            td.name { (row.job) }
+                            @for cell in &row.cells { td { (cell) } }
+                        }
+                    }
+                }
+            }
+        }
+        p.note { "Mean over replications. Partial gangs: pods that hold GPUs while too few others of their job have a node for any of them to work." }
     }
 }
 

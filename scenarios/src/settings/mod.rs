@@ -3,6 +3,7 @@
 mod budget;
 mod control;
 mod delay;
+mod job;
 mod manifest;
 mod metrics;
 mod pool;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use budget::{DisruptionBudget, Part};
 pub use control::{Control, Ties};
 pub use delay::DelaySetting;
+pub use job::{Checkpoint, Gangs, Job, Submit, Width};
 pub use manifest::{Manifest, MetricName};
 pub use metrics::{Metrics, MetricsPath, Outage, ServiceExporter};
 pub use pool::{Pool, Spot, StandbyPool, StandbyState};
@@ -53,6 +55,9 @@ pub struct Settings {
     pub pool: IndexMap<String, Pool>,
     /// Services, by name.
     pub service: IndexMap<String, Service>,
+    /// Classes of jobs, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub job: IndexMap<String, Job>,
     /// Stacks of policies, in the order in which they are compared.
     pub stack: Vec<Stack>,
     /// What the metrics of manifests stand for, by the name or the query that the manifest has; needed only to read

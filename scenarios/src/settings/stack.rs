@@ -1,6 +1,6 @@
 //! A stack: the policies that fly together, and the fleet they take over. `[[stack]]`.
 
-use super::Sharing;
+use super::{Gangs, Sharing};
 use contract::GpuRequest;
 use indexmap::IndexMap;
 use policies::{GpuPolicy, NodePolicy, ReplicaPolicy};
@@ -28,6 +28,9 @@ pub struct Stack {
     /// The part of a GPU that a replica asks for, by service, likewise. The KV cache is then what the part holds.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub gpu_part: IndexMap<String, GpuRequest>,
+    /// How the members of a job are scheduled.
+    #[serde(default)]
+    pub gangs: Gangs,
     /// How many replicas each service gets that has no policy of its own below.
     pub replicas: ReplicaPolicy,
     /// Policies of single services: `[stack.service.NAME.hpa]`.

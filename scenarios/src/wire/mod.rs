@@ -2,6 +2,7 @@
 //! misfit an error at its key; what a scenario leaves to the catalogue is filled in.
 
 mod instance_labels;
+mod jobs;
 mod metrics;
 mod pools;
 mod services;
@@ -19,6 +20,7 @@ use sim_core::delay::Delay;
 use sim_core::spec::{ControlSpec, MetricsSpec, PoolSpec, ServiceSpec};
 use std::collections::BTreeMap;
 
+pub(crate) use jobs::WiredJobs;
 pub(crate) use stacks::policies_of;
 
 /// A scenario in the engine's terms, save what changes from stack to stack and run to run.
@@ -28,6 +30,7 @@ pub(crate) struct Wired {
     pub(crate) services: Vec<ServiceSpec>,
     /// What each service runs on what, for reports.
     pub(crate) introductions: Vec<String>,
+    pub(crate) jobs: Vec<WiredJobs>,
     pub(crate) control: ControlSpec,
     pub(crate) metrics: MetricsSpec,
     /// Pools and services of the stacks that divide GPUs in their own way, by the name of the stack.
@@ -41,12 +44,14 @@ pub(crate) fn wire(settings: &mut Settings, document: &Document) -> Result<Wired
     check.not_empty("service", settings.service.len())?;
     let pools = check.pools(&mut settings.pool)?;
     let (services, introductions) = check.services(&mut settings.service, &pools)?;
+    let jobs = check.jobs(&mut settings.job, &pools)?;
     check.stacks(settings)?;
     Ok(Wired {
         divided: check.divided(settings)?,
         pools,
         services,
         introductions,
+        jobs,
         control: check.control(&settings.control)?,
         metrics: check.metrics(&settings.metrics)?,
     })

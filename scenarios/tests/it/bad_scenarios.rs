@@ -33,7 +33,7 @@ fn error(from: &str, to: &str) -> String {
 #[test]
 fn a_misspelt_key_is_shown_with_the_right_one() {
     assert_snapshot!(error("horizon =", "horizn ="), @r#"
-    my.toml, `horizn = "1h"`, column 1: `horizn`: found the unknown key `horizn`, expected one of `name`, `about`, `horizon`, `drain`, `bin`, `control`, `metrics`, `pool`, `service`, `stack`, `metric-map`
+    my.toml, `horizn = "1h"`, column 1: `horizn`: found the unknown key `horizn`, expected one of `name`, `about`, `horizon`, `drain`, `bin`, `control`, `metrics`, `pool`, `service`, `job`, `stack`, `metric-map`
     hint: did you mean `horizon`?
     "#);
     assert_snapshot!(error("launch-failure =", "launch-failures ="), @r#"
@@ -218,4 +218,15 @@ fn a_scenario_that_is_not_there_is_an_error() {
     `nowhere/my.toml` cannot be read: No such file or directory (os error 2)
     hint: check the path, and that you may read the file
     "#);
+}
+
+#[test]
+fn jobs_say_what_their_pods_widths_and_times_may_be() {
+    assert_snapshot!(error("width = [{ pods = 4, weight = 1.0 }]", "width = []"), @"");
+    assert_snapshot!(error("weight = 1.0", "weight = 0.0"), @"");
+    assert_snapshot!(error("pods = 4", "pods = 0"), @"");
+    assert_snapshot!(error("gpus = 1                           # of each", "gpus = 9 # of each"), @"");
+    assert_snapshot!(error("every = { exponential = { mean = \"30m\" } }", "at = [\"5m\", \"1m\"]"), @"");
+    assert_snapshot!(error("every = { exponential = { mean = \"30m\" } }", "every = { fixed = \"0s\" }"), @"");
+    assert_snapshot!(error("gangs = \"off\"", "gangs = \"cor\""), @"");
 }

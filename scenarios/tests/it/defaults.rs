@@ -22,6 +22,10 @@ output = { table = "azure-2024-chat" }
 service-time = { exponential = { mean = "50ms" } }
 [service.web.traffic.synthetic]
 rate = "5 req/s"
+[job.train]
+width = [{ pods = 4 }]
+duration = { exponential = { mean = "1h" } }
+submit = { every = { exponential = { mean = "30m" } } }
 [[stack]]
 name = "static"
 about = "Fixed counts."
@@ -64,6 +68,7 @@ fn what_is_commented_out_in_the_manual_can_be_switched_on() {
     assert!(!chat.tolerations.is_empty() && !settings.stack[0].initial_nodes.is_empty());
     assert_eq!(settings.stack[1].replicas.name(), "hpa");
     assert!(!settings.stack[0].sharing.is_empty() && settings.stack[0].gpus.is_some());
+    assert!(settings.job["train"].checkpoint.is_some());
 }
 
 #[test]
@@ -84,6 +89,9 @@ fn the_manual_names_every_setting() {
         "Mig",
         "Hami",
         "Loose",
+        "Job",
+        "Width",
+        "Checkpoint",
     ];
     let more = ["SloLimits", "Gateway", "Client", "Stack", "Manifest"];
     let tables = own.iter().chain(&more).map(|name| &schema["$defs"][name]);

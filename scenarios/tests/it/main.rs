@@ -9,6 +9,7 @@ mod defaults;
 mod experiment;
 mod fingerprints;
 mod flights;
+mod gangs;
 mod golden_ca;
 mod golden_hpa;
 mod golden_karpenter;

@@ -57,20 +57,26 @@ fn a_job_waits_starts_works_and_gives_its_gpus_back() {
 
 #[test]
 fn two_gangs_that_each_fit_alone_wait_for_each_other_for_ever_when_pods_go_one_by_one() {
-    let together = || vec![gang(0, 4, 100), gang(0, 4, 100)];
-    let flight = world(3, GangScheduling::Off, together()).fly();
+    let together = |gangs| {
+        let mut world = world(3, gangs, vec![gang(0, 4, 100), gang(0, 4, 100)]);
+        // Each job's pods are made in batches of 1, 2 and 1, a second apart.
+        world.spec.control.actuation = fixed(1);
+        world.fly()
+    };
+    let flight = together(GangScheduling::Off);
     let found = jobs(&flight);
     assert_eq!((found.started, found.completed), (0, 0));
-    // Every GPU is held from the start, three by each, and nobody works.
-    assert_close(gpu_seconds(found.gpu.partial_gangs), 6.0 * 600.0);
-    assert_close(gpu_seconds(flight.outcome.summary.gpu.partial_gangs), 6.0 * 600.0);
+    // Three GPUs each, two from the first second on and four from the next, and nobody works.
+    let held = 2.0 * 599.0 + 4.0 * 598.0;
+    assert_close(gpu_seconds(found.gpu.partial_gangs), held);
+    assert_close(gpu_seconds(flight.outcome.summary.gpu.partial_gangs), held);
 
-    let flight = world(3, GangScheduling::Core, together()).fly();
+    let flight = together(GangScheduling::Core);
     let found = jobs(&flight);
     assert_eq!(found.completed, 2);
     assert_close(found.gpu.partial_gangs, 0.0);
     // The second starts when the first is done.
-    assert_close(found.completion_s.max, 220.0);
+    assert_close(found.completion_s.max, 3.0 + 2.0 * 110.0);
 }
 
 #[test]

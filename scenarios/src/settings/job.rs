@@ -1,0 +1,115 @@
+//! A class of jobs: `[job.NAME]`, what its pods ask for, how long they work, when they come.
+
+use super::{DelaySetting, Length, Requests};
+use contract::{Micros, Toleration};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::spec;
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+/// Training and batch jobs of one kind. A job is a gang of pods that works while enough of them run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Job {
+    /// GPUs of each pod; nodes that divide theirs do not take it, unless this is zero.
+    #[serde(default = "one_gpu")]
+    pub gpus: u32,
+    /// GPU models that its pods can run on; any unless given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpu_models: Vec<String>,
+    /// What each pod asks of a node, beside GPUs.
+    #[serde(default)]
+    pub requests: Requests,
+    /// Labels that the node must have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that its pods ignore.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+    /// Higher goes first.
+    #[serde(default)]
+    pub priority: i32,
+    /// How many pods a job has: widths, each with its weight.
+    pub width: Vec<Width>,
+    /// How many of its pods must run for its work to go on; all unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_count: Option<NonZeroU32>,
+    /// How long its work takes with all pods; with fewer it takes longer in proportion.
+    pub duration: DelaySetting,
+    /// From a pod's node to its container up: image, container, framework.
+    #[serde(default = "start")]
+    pub start: DelaySetting,
+    /// How its work is saved; an interruption loses all of it unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+    /// When jobs are submitted.
+    pub submit: Submit,
+}
+
+/// One of the widths of a class of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Width {
+    /// How many pods.
+    pub pods: NonZeroU32,
+    /// How often, beside the other widths.
+    #[serde(default = "one")]
+    pub weight: f64,
+}
+
+/// How the work of a job is saved: `[job.NAME.checkpoint]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Checkpoint {
+    /// Work between two checkpoints.
+    pub interval: Length,
+    /// How long the job pauses to write one.
+    #[serde(default)]
+    pub cost: Micros,
+    /// How long it reads the newest one after an interruption.
+    #[serde(default)]
+    pub restart: Micros,
+}
+
+/// When jobs are submitted: `[job.NAME.submit]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Submit {
+    /// At these times of the run, in order.
+    At(Vec<Micros>),
+    /// One after the other, this long apart.
+    Every(DelaySetting),
+}
+
+/// How the members of a job are scheduled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gangs {
+    /// One by one, like any pods: a job can hold GPUs with too few pods to run.
+    #[default]
+    Off,
+    /// All or nothing, by kube-scheduler's `PodGroup`.
+    Core,
+}
+
+impl From<Gangs> for spec::GangScheduling {
+    fn from(gangs: Gangs) -> Self {
+        match gangs {
+            Gangs::Off => Self::Off,
+            Gangs::Core => Self::Core,
+        }
+    }
+}
+
+fn start() -> DelaySetting {
+    DelaySetting::named("container-start")
+}
+
+fn one_gpu() -> u32 {
+    1
+}
+
+fn one() -> f64 {
+    1.0
+}
