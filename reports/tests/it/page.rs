@@ -49,6 +49,16 @@ fn two_services_have_figures_of_their_own() {
 }
 
 #[test]
+fn jobs_have_a_table_and_a_file_of_their_own() {
+    check("jobs", &fixture::with_jobs());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jobs");
+    let page = fs::read_to_string(folder.join("report.html")).expect("a page");
+    assert!(page.contains("id=\"jobs\"") && page.contains("143.9"), "GPU-hours of partial gangs");
+    let csv = fs::read_to_string(folder.join("jobs.csv")).expect("a file");
+    assert_eq!(csv.lines().count(), 1 + 2, "a row for each stack");
+}
+
+#[test]
 fn one_stack_flown_once() {
     check("alone", &fixture::experiment(1, 1, 1));
 }

@@ -93,6 +93,14 @@ pub enum Gangs {
     Core,
 }
 
+impl Gangs {
+    /// Whether pods of jobs are scheduled like any others.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+    pub(crate) fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
+}
+
 impl From<Gangs> for spec::GangScheduling {
     fn from(gangs: Gangs) -> Self {
         match gangs {

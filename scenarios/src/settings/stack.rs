@@ -29,7 +29,7 @@ pub struct Stack {
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub gpu_part: IndexMap<String, GpuRequest>,
     /// How the members of a job are scheduled.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Gangs::is_off")]
     pub gangs: Gangs,
     /// How many replicas each service gets that has no policy of its own below.
     pub replicas: ReplicaPolicy,

@@ -1,4 +1,4 @@
-//! Random worlds with everything in them: plain and LLM replicas, small fleets, stock-outs, failed launches, reclaims, short patience, tiny
+//! Random worlds with everything in them: plain and LLM replicas, jobs, small fleets, stock-outs, failed launches, reclaims, short patience, tiny
 //! queues, and a policy that does anything at any time. The engine's checkers are on in every one.
 
 use crate::world::{World, pool, service};
@@ -7,14 +7,15 @@ use contract::{
     PodSpec, PoolId, Resources, Selector, ServiceId, TopologySpread, UsdPerHour, ZONE_KEY,
 };
 use proptest::prelude::*;
-use sim_core::Arrival;
 use sim_core::delay::Delay;
 use sim_core::llm::{EngineSettings, StepModel, StepTables};
 use sim_core::random::Seed;
 use sim_core::spec::{
-    DisruptionBudget, GatewaySpec, LlmVariant, NodeStages, Part, PoolSpec, Routing, ServiceKind,
-    ServiceSpec, SpotSpec, StandbySpec, StartupSpec, TimeoutOn, ZoneSpec,
+    BatchSpec, Checkpoint, DisruptionBudget, GangScheduling, GatewaySpec, JobClassSpec, LlmVariant,
+    NodeStages, Part, PoolSpec, Routing, ServiceKind, ServiceSpec, SpotSpec, StandbySpec,
+    StartupSpec, TimeoutOn, ZoneSpec,
 };
+use sim_core::{Arrival, JobArrival};
 use std::sync::Arc;
 
 /// Arrivals are taken for five minutes.
@@ -250,8 +251,54 @@ fn requests() -> impl Strategy<Value = Requests> {
     prop::collection::vec((gap, 1_u32..800, 1_u32..200), 0..400)
 }
 
+fn checkpoint() -> impl Strategy<Value = Option<Checkpoint>> {
+    let times = (millis(1..60_000), millis(0..10_000), millis(0..10_000));
+    let set = times.prop_map(|(interval, cost, restart)| Checkpoint { interval, cost, restart });
+    prop::option::of(set)
+}
+
+/// A class of jobs, and how its pods are scheduled.
+#[derive(Clone, Debug)]
+struct Jobs {
+    gangs: GangScheduling,
+    checkpoint: Option<Checkpoint>,
+    startup: Delay,
+    jobs: Vec<JobArrival>,
+}
+
+prop_compose! {
+    fn any_job()(
+        gap in prop_oneof![Just(0), 0_u64..60_000],
+        (width, needless) in (1_u32..6, 0_u32..6),
+        (gpus, priority) in (0_u32..3, -1_i32..2),
+        duration in millis(0..120_000),
+    ) -> (u64, JobArrival) {
+        let requests = Resources { gpus, ..service().pod.requests };
+        let pod = Arc::new(PodSpec { requests, priority, ..PodSpec::default() });
+        let min_count = width.saturating_sub(needless).max(1);
+        (gap, JobArrival { at: Instant::ZERO, width, min_count, pod, duration })
+    }
+}
+
+prop_compose! {
+    fn any_jobs()(
+        gangs in prop::sample::select(vec![GangScheduling::Off, GangScheduling::Core]),
+        checkpoint in checkpoint(),
+        startup in delay(10_000),
+        jobs in prop::collection::vec(any_job(), 0..12),
+    ) -> Jobs {
+        let mut now = 0;
+        let jobs = jobs.into_iter().map(|(gap, job)| {
+            now += gap;
+            JobArrival { at: Instant::ZERO + Micros::from_millis(now), ..job }
+        });
+        Jobs { gangs, checkpoint, startup, jobs: jobs.collect() }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Case {
+    jobs: Jobs,
     pools: Vec<PoolSpec>,
     services: Vec<ServiceSpec>,
     requests: Vec<Requests>,
@@ -271,6 +318,7 @@ prop_compose! {
     )(
         script in script(pools.len(), services.len()),
         requests in prop::collection::vec(requests(), services.len()),
+        jobs in any_jobs(),
         pools in Just(pools),
         services in Just(services),
         run in any::<u32>(),
@@ -280,6 +328,7 @@ prop_compose! {
         (on_unschedulable, on_held_at_zero) in any::<(bool, bool)>(),
     ) -> Case {
         Case {
+            jobs,
             pools,
             services,
             requests,
@@ -308,6 +357,10 @@ fn world(case: &Case) -> World {
     let on_unschedulable = case.on_unschedulable;
     let regular = Cadence::regular(every, Micros::ZERO);
     world.cadence = Cadence { on_unschedulable, on_held_at_zero: case.on_held_at_zero, ..regular };
+    let Jobs { gangs, checkpoint, ref startup, ref jobs } = case.jobs;
+    let class = JobClassSpec { name: "jobs".into(), startup: startup.clone(), checkpoint };
+    world.spec.batch = BatchSpec { classes: vec![class], gangs };
+    world.jobs = vec![jobs.clone()];
     world.script.clone_from(&case.script);
     world.arrivals = case.requests.iter().map(arrivals).collect();
     world
