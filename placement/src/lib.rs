@@ -21,6 +21,7 @@ mod unschedulable;
 
 pub mod device;
 pub mod packing;
+pub mod quota;
 pub mod score;
 
 pub use cluster::{Asking, Cluster, Preemption, Resident, Unhelpful};
