@@ -91,6 +91,8 @@ pub enum Gangs {
     Off,
     /// All or nothing, by kube-scheduler's `PodGroup`.
     Core,
+    /// All or nothing, by Volcano: without pods until the cluster looks roomy enough.
+    Volcano,
 }
 
 impl Gangs {
@@ -106,6 +108,7 @@ impl From<Gangs> for spec::GangScheduling {
         match gangs {
             Gangs::Off => Self::Off,
             Gangs::Core => Self::Core,
+            Gangs::Volcano => Self::Volcano,
         }
     }
 }

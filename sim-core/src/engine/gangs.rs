@@ -14,7 +14,7 @@ impl GangScheduling {
     pub(super) fn are_whole(self) -> bool {
         match self {
             Self::Off => false,
-            Self::Core => true,
+            Self::Core | Self::Volcano => true,
         }
     }
 }

@@ -36,7 +36,7 @@ impl Engine<'_> {
         self.jobs.push(Some(Box::new(job)));
         self.fingerprint.event(self.now, tag::JOB, u64::from(number.0) << 8);
         self.book_next_job(class);
-        self.book_members(number, 1);
+        self.submit(number);
         Ok(())
     }
 
@@ -58,7 +58,7 @@ impl Engine<'_> {
     }
 
     /// The job controller makes the next pods of a job a moment later.
-    fn book_members(&mut self, number: JobId, batch: u32) {
+    pub(super) fn book_members(&mut self, number: JobId, batch: u32) {
         let Some(job) = self.job_mut(number) else { return };
         let entity = u64::from(number.0) << 32 | u64::from(job.actuations);
         job.actuations += 1;
@@ -223,7 +223,7 @@ impl Engine<'_> {
         for member in members {
             self.discard(PodRef { id: member.id, slot: member.slot });
         }
-        self.book_members(number, 1);
+        self.submit(number);
     }
 
     /// A member's pod is gone from every table but the job's own.

@@ -2,13 +2,14 @@
 //!
 //! The parts by file: `setup` (time zero), `requests` and `clients` (through the gateway into a replica and
 //! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler` and `preemption`, `nodes` (a node's
-//! life), `scrapes` (metrics), `jobs` and `gangs` (pods that work on one thing), `control` (policies, actions),
-//! `causes` (blame), `tally` and `finish` (figures).
+//! life), `scrapes` (metrics), `jobs`, `gangs` and `enqueue` (pods that work on one thing), `control` (policies,
+//! actions), `causes` (blame), `tally` and `finish` (figures).
 
 mod causes;
 mod clients;
 mod control;
 mod devices;
+mod enqueue;
 mod finish;
 mod gangs;
 mod jobs;
@@ -40,6 +41,7 @@ use contract::{
     Instant, JobId, Micros, NodeId, NodeStage, PendingPod, Plan, PodId, PodStage, Policy, PoolId,
     ServiceId, ServiceSeen,
 };
+use enqueue::Enqueue;
 use pods::Pod;
 pub(crate) use pods::PodRef;
 use scheduler::Scheduler;
@@ -226,6 +228,7 @@ struct Engine<'a> {
     /// By number; `None` once they have ended.
     jobs: Vec<Option<Box<Job>>>,
     job_classes: Vec<JobClass>,
+    enqueue: Enqueue,
     /// The inside of ready replicas, by pod slot; apart from `pods` because every request touches it.
     servers: Vec<Option<Server>>,
     made_pods: u32,

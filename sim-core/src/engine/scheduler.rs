@@ -211,6 +211,7 @@ impl Engine<'_> {
     pub(super) fn wake_unschedulable_for_node(&mut self, node: NodeId) {
         let Some(place) = self.fleet.place(node) else { return };
         self.note_room(node);
+        self.let_jobs_in();
         let pool = self.fleet.seen[place].pool.index();
         for pod in self.scheduler.parked() {
             let service = self.service_of(pod);
@@ -223,6 +224,7 @@ impl Engine<'_> {
     /// A pod left a node: every unschedulable pod is tried again, each after its back-off.
     pub(super) fn wake_unschedulable(&mut self, node: NodeId) {
         self.note_room(node);
+        self.let_jobs_in();
         for pod in self.scheduler.parked() {
             self.enqueue(pod);
         }

@@ -1,5 +1,6 @@
 //! The state at time zero: initial nodes, initial replicas, the first event of every loop.
 
+use super::enqueue::Enqueue;
 use super::jobs::pull_job;
 use super::{Controller, Engine, Event, RunError, Scheduler, Tally, id, pull};
 use crate::fingerprint::Fingerprint;
@@ -70,6 +71,7 @@ impl<'a> Engine<'a> {
             free_slots: Vec::new(),
             jobs: Vec::new(),
             job_classes,
+            enqueue: Enqueue::default(),
             servers: Vec::new(),
             made_pods: 0,
             controllers: controllers.into_iter().map(controller).collect(),

@@ -45,4 +45,7 @@ pub enum GangScheduling {
     /// All or nothing, by kube-scheduler's `PodGroup`: members are kept back until enough exist, placed in thought,
     /// then bound together or not at all.
     Core,
+    /// The same by Volcano, whose enqueue action keeps a job without pods until the cluster looks roomy enough for
+    /// its minimum; so node autoscalers never hear of a job that the cluster has no room for.
+    Volcano,
 }

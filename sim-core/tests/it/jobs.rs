@@ -1,7 +1,9 @@
 //! Jobs: their members, gangs, interruptions, and where their GPU time goes.
 
 use crate::world::{Flight, World, assert_close, at, fixed, secs};
-use contract::{Action, Bytes, Instant, MilliCpu, NodeId, PodSpec, PoolId, Resources};
+use contract::{
+    Action, Bytes, Instant, JobId, MilliCpu, NodeId, Owner, PodSpec, PoolId, Resources,
+};
 use sim_core::JobArrival;
 use sim_core::outcome::JobClassSummary;
 use sim_core::spec::{Checkpoint, GangScheduling, JobClassSpec};
@@ -102,6 +104,31 @@ fn members_of_a_gang_are_kept_back_until_enough_exist() {
     };
     let found = [4, 6, 14, 16].map(kept_back);
     assert_eq!(found, [(0, 0), (1, 0), (3, 0), (4, 4)], "no node autoscaler sees a part of a gang");
+}
+
+#[test]
+fn volcano_makes_no_pods_of_a_job_that_the_cluster_has_no_room_for() {
+    let mut world = world(1, GangScheduling::Volcano, vec![gang(0, 3, 100)]);
+    world.act(20, Action::AddNodes { pool: PoolId(0), count: 1 });
+    let flight = world.fly();
+    // A node autoscaler would wait for ever: there is nothing to see. Here somebody adds a node, ready at 70 s.
+    assert!(flight.seen_at(69).pending.is_empty());
+    assert_eq!(flight.seen_at(71).nodes.iter().map(|node| node.pods.len()).sum::<usize>(), 3);
+    assert_close(jobs(&flight).wait_s.mean, 80.0);
+    assert_close(jobs(&flight).gpu.partial_gangs, 0.0);
+}
+
+#[test]
+fn volcano_lets_jobs_in_up_to_a_fifth_more_than_the_cluster_has() {
+    let all = vec![gang(0, 10, 300), gang(10, 3, 100), gang(10, 2, 100)];
+    let flight = world(5, GangScheduling::Volcano, all).fly();
+    let pending: Vec<_> = flight.seen_at(20).pending.iter().map(|pod| pod.owner).collect();
+    assert_eq!(
+        pending,
+        [Owner::Job(JobId(2)); 2],
+        "12 GPUs for 10 in use, 2 asked for and 3 kept out"
+    );
+    assert_eq!(jobs(&flight).completed, 3);
 }
 
 #[test]

@@ -282,7 +282,7 @@ prop_compose! {
 
 prop_compose! {
     fn any_jobs()(
-        gangs in prop::sample::select(vec![GangScheduling::Off, GangScheduling::Core]),
+        gangs in prop::sample::select(vec![GangScheduling::Off, GangScheduling::Core, GangScheduling::Volcano]),
         checkpoint in checkpoint(),
         startup in delay(10_000),
         jobs in prop::collection::vec(any_job(), 0..12),
