@@ -49,7 +49,7 @@ impl Queue {
     }
 
     /// What it uses of the cohort's, beyond what nobody else may use.
-    fn from_cohort(&self, flavor: usize) -> u64 {
+    fn used_of_cohort(&self, flavor: usize) -> u64 {
         self.used[flavor].saturating_sub(self.quotas[flavor].guaranteed())
     }
 }
@@ -71,14 +71,14 @@ impl Cohort {
         let stored = quota.nominal - guaranteed;
         // Own quota that the cohort holds, and as much more as may be borrowed.
         let most = quota.borrowing_limit.map_or(u64::MAX, |limit| stored.saturating_add(limit));
-        let more = most.saturating_sub(own.from_cohort(flavor));
+        let more = most.saturating_sub(own.used_of_cohort(flavor));
         of_own + more.min(self.unused(flavor))
     }
 
     /// What the cohort holds of a flavor and nobody uses.
     fn unused(&self, flavor: usize) -> u64 {
         let held: u64 = self.queues.iter().map(|queue| lendable(queue, flavor)).sum();
-        let used: u64 = self.queues.iter().map(|queue| queue.from_cohort(flavor)).sum();
+        let used: u64 = self.queues.iter().map(|queue| queue.used_of_cohort(flavor)).sum();
         held.saturating_sub(used)
     }
 

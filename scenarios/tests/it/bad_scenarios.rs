@@ -222,11 +222,17 @@ fn a_scenario_that_is_not_there_is_an_error() {
 
 #[test]
 fn jobs_say_what_their_pods_widths_and_times_may_be() {
-    assert_snapshot!(error("width = [{ pods = 4, weight = 1.0 }]", "width = []"), @"");
-    assert_snapshot!(error("weight = 1.0", "weight = 0.0"), @"");
-    assert_snapshot!(error("pods = 4", "pods = 0"), @"");
-    assert_snapshot!(error("gpus = 1                           # of each", "gpus = 9 # of each"), @"");
-    assert_snapshot!(error("every = { exponential = { mean = \"30m\" } }", "at = [\"5m\", \"1m\"]"), @"");
-    assert_snapshot!(error("every = { exponential = { mean = \"30m\" } }", "every = { fixed = \"0s\" }"), @"");
-    assert_snapshot!(error("gangs = \"off\"", "gangs = \"cor\""), @"");
+    assert_snapshot!(error("width = [{ pods = 4, weight = 1.0 }]", "width = []"), @"my.toml, `width = []`, column 1: `job.train.width`: found `[]`, expected one width or more");
+    assert_snapshot!(error("weight = 1.0", "weight = 0.0"), @"my.toml, `width = [{ pods = 4, weight = 0.0 }]`, column 31: `job.train.width.0.weight`: found `0`, expected a weight above 0");
+    assert_snapshot!(error("pods = 4", "pods = 0"), @"my.toml, `width = [{ pods = 0, weight = 1.0 }]`, column 19: `job.train.width.0.pods`: found `0`, expected a whole number from 1");
+    assert_snapshot!(error("gpus = 1                           # of each", "gpus = 9 # of each"), @r#"
+    my.toml, `[job.train]`, column 6: `job.train`: found pods of cpu 2000m, memory 8GiB, gpus 9, expected pods that an empty node of some pool takes: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu
+    hint: ask for less, tolerate a pool's taints, or take a larger `instance`
+    "#);
+    assert_snapshot!(error("every = { exponential = { mean = \"30m\" } }", "at = [\"5m\", \"1m\"]"), @r#"my.toml, `at = ["5m", "1m"]`, column 13: `job.train.submit.at.1`: found `1m`, expected no time before the one ahead of it, 5m"#);
+    assert_snapshot!(error("every = { exponential = { mean = \"30m\" } }", "every = { fixed = \"0s\" }"), @r#"my.toml, `every = { fixed = "0s" }`, column 1: `job.train.submit.every`: found `0s`, expected a duration that is longer than zero"#);
+    assert_snapshot!(error("gangs = \"off\"", "gangs = \"cor\""), @r#"
+    my.toml, `gangs = "cor"`, column 9: `stack.0.gangs`: found the unknown name `cor`, expected one of `off`, `core`, `volcano`
+    hint: did you mean `core`?
+    "#);
 }
