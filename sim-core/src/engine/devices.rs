@@ -18,6 +18,11 @@ impl Fleet {
         &self.specs[node.pool.index()].shape.sharing
     }
 
+    /// Whether a pod of a job may go to a node: its books know whole GPUs alone.
+    pub(super) fn counts_whole_gpus(&self, node: &NodeSeen, spec: &PodSpec) -> bool {
+        self.sharing_of(node).is_whole() || !spec.needs_gpus()
+    }
+
     /// Whether a node has the parts of GPUs that a pod asks for, or the whole ones where it divides its GPUs.
     pub(super) fn has_devices(&self, node: &NodeSeen, spec: &PodSpec) -> bool {
         let is_counted = spec.gpu_parts.is_none() && self.sharing_of(node).is_whole();

@@ -78,7 +78,11 @@ impl Engine<'_> {
         let job = self.job(number)?;
         let missing = job.arrival.min_count.saturating_sub(job.bound());
         let spec = &job.pod;
-        let open = self.fleet.seen.iter().filter(|node| accepts(node, spec));
+        let open = self
+            .fleet
+            .seen
+            .iter()
+            .filter(|node| accepts(node, spec) && self.fleet.counts_whole_gpus(node, spec));
         let mut nodes: Vec<_> = open.map(|node| (node.id, self.candidate(node))).collect();
         let wanted = super::id(members.len());
         gang::allocate(spec, wanted, missing, &mut nodes, &self.spec.control.profile)

@@ -88,7 +88,12 @@ impl Engine<'_> {
         }
         let asking = Asking { id: Some(pod.id), spec: &spec };
         let fleet = &self.fleet;
-        let has_devices = |node| fleet.has_devices(fleet.node(node), &spec);
+        let is_member = found.owner.job().is_some();
+        let has_devices = |node| {
+            let node = fleet.node(node);
+            let counts = !is_member || fleet.counts_whole_gpus(node, &spec);
+            counts && fleet.has_devices(node, &spec)
+        };
         let profile = &self.spec.control.profile;
         let best = self.scheduler.cluster.find(&asking, profile, has_devices, draw);
         assert!(has_room || best.is_none(), "whoever makes room says so");
