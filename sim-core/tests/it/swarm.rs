@@ -263,7 +263,7 @@ struct Jobs {
     gangs: GangScheduling,
     checkpoint: Option<Checkpoint>,
     startup: Delay,
-    arrivals: Vec<JobArrival>,
+    submitted: Vec<JobArrival>,
 }
 
 prop_compose! {
@@ -292,7 +292,7 @@ prop_compose! {
             now += gap;
             JobArrival { at: Instant::ZERO + Micros::from_millis(now), ..job }
         });
-        Jobs { gangs, checkpoint, startup, arrivals: jobs.collect() }
+        Jobs { gangs, checkpoint, startup, submitted: jobs.collect() }
     }
 }
 
@@ -357,10 +357,10 @@ fn world(case: &Case) -> World {
     let on_unschedulable = case.on_unschedulable;
     let regular = Cadence::regular(every, Micros::ZERO);
     world.cadence = Cadence { on_unschedulable, on_held_at_zero: case.on_held_at_zero, ..regular };
-    let Jobs { gangs, checkpoint, ref startup, ref arrivals } = case.jobs;
+    let Jobs { gangs, checkpoint, ref startup, ref submitted } = case.jobs;
     let class = JobClassSpec { name: "jobs".into(), startup: startup.clone(), checkpoint };
     world.spec.batch = BatchSpec { classes: vec![class], gangs };
-    world.jobs = vec![arrivals.clone()];
+    world.jobs = vec![submitted.clone()];
     world.script.clone_from(&case.script);
     world.arrivals = case.requests.iter().map(arrivals).collect();
     world
