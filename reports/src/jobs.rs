@@ -128,6 +128,11 @@ fn by_run(measure: &JobMeasure, stack: &StackOutcome, class: usize) -> ByRun {
     stack.runs.iter().filter_map(value).collect()
 }
 
+#[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 jobs")]
+fn count(jobs: u64) -> f64 {
+    jobs as f64
+}
+
 /// The columns of `jobs.csv`.
 const COLUMNS: [(&str, fn(&RunSummary, &JobClassSummary) -> String); 28] = [
     ("stack", |run, _| run.stack.clone()),
