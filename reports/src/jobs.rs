@@ -133,8 +133,11 @@ fn count(jobs: u64) -> f64 {
     jobs as f64
 }
 
-/// The columns of `jobs.csv`.
-const COLUMNS: [(&str, fn(&RunSummary, &JobClassSummary) -> String); 28] = [
+/// One column of `jobs.csv`: its name, and how its cell is made.
+type Column = (&'static str, fn(&RunSummary, &JobClassSummary) -> String);
+
+/// The columns, in order. Those of the fleet repeat in each class's row.
+const COLUMNS: [Column; 28] = [
     ("stack", |run, _| run.stack.clone()),
     ("seed", |run, _| run.seed.to_string()),
     ("run", |run, _| run.run.to_string()),
