@@ -35,10 +35,10 @@ pub(super) fn fly(run: &Run) -> Asked {
     policy.validate(&pools).expect("the flags of a run that took place");
     let controllers = run.controllers();
     let mut log = Log { groups: &run.groups, asked: Asked::default() };
-    let none = || Box::new(std::iter::empty::<Arrival>()) as _;
+    let none = || Box::new(std::iter::empty::<Arrival>()) as Box<dyn sim_core::ArrivalSource>;
     sim_core::run(
         spec(run, &controllers),
-        controllers.iter().map(|_| none()).collect(),
+        controllers.iter().map(|_| none()).collect::<Vec<_>>(),
         vec![Box::new(Script::new(&controllers)), policy.build()],
         &mut log,
     )
@@ -136,6 +136,7 @@ fn spec(run: &Run, controllers: &BTreeMap<&str, Vec<&Step>>) -> RunSpec {
         bin: Micros::from_mins(1),
         pools: run.groups.iter().map(pool).collect(),
         services: services.collect(),
+        batch: sim_core::spec::BatchSpec::default(),
         control: ControlSpec {
             actuation: seconds(ACTUATION_S),
             scheduling: seconds(0.0),

@@ -50,8 +50,8 @@ pub(super) fn fly(run: &Run, machines: &[Machine]) -> Result<Flight, String> {
     let pools = pools(machines);
     let kinds = pools.iter().map(|pool| pool.name.to_string()).collect();
     let services: Vec<_> = script.pods.iter().map(service).collect();
-    let arrivals = services.iter().map(|_| Box::new(std::iter::empty::<Arrival>()) as Box<_>);
-    let arrivals = arrivals.collect();
+    let none = || Box::new(std::iter::empty::<Arrival>()) as Box<dyn sim_core::ArrivalSource>;
+    let arrivals: Vec<_> = services.iter().map(|_| none()).collect();
     let mut log = Log { kinds, flight: Flight::default() };
     let karpenter = NodePolicy::Karpenter(Box::new(run.settings())).build();
     let spec = spec(run, pools, services);
@@ -304,6 +304,7 @@ fn spec(run: &Run, pools: Vec<PoolSpec>, services: Vec<ServiceSpec>) -> RunSpec 
         bin: seconds(60.0),
         pools,
         services,
+        batch: sim_core::spec::BatchSpec::default(),
         control: ControlSpec {
             actuation: fixed(0.1),
             // Long enough for nodes that come up together to be seen together.
