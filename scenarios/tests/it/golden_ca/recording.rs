@@ -150,6 +150,13 @@ impl Run {
         }
     }
 
+    /// What a group's nodes are like: groups of one kind are as good as each other.
+    pub(super) fn kind(&self, group: &str) -> String {
+        let found = self.groups.iter().find(|known| known.id == group).expect("a known group");
+        let Group { cpu, mem, gpus, price, .. } = found;
+        format!("{cpu} cores, {mem}, {gpus} GPUs at {price}, {}", found.fail.is_some())
+    }
+
     /// Counts of pods by controller: what the script makes of them, and when.
     pub(super) fn controllers(&self) -> BTreeMap<&str, Vec<&Step>> {
         let mut controllers: BTreeMap<_, Vec<_>> = BTreeMap::new();
