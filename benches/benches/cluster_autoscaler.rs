@@ -118,10 +118,9 @@ fn bench(criterion: &mut Criterion) {
     let policy = NodePolicy::ClusterAutoscaler(Box::new(Settings::default()));
     for parameters in &PARAMETERS {
         let underused = Parameters { pods: 0, ..*parameters };
-        for (kind, cluster) in [
-            ("scale-up", cluster(parameters, 8)),
-            ("scale-down", cluster(&underused, 3)),
-        ] {
+        for (kind, cluster) in
+            [("scale-up", cluster(parameters, 8)), ("scale-down", cluster(&underused, 3))]
+        {
             let seen = Observation {
                 now: NOW,
                 services: &cluster.services,

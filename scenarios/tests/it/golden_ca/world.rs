@@ -154,6 +154,11 @@ fn spec(run: &Run, controllers: &BTreeMap<&str, Vec<&Step>>) -> RunSpec {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a small count of millicores"
+)]
 fn amounts(cpu: f64, memory: &str, gpus: u32) -> Resources {
     let cpu = MilliCpu((cpu * 1000.0).round() as u64);
     let gib = memory.strip_suffix("Gi").and_then(|gib| gib.parse().ok());
