@@ -107,7 +107,7 @@ impl Policy for Script {
         let next = self.writes.get(self.done).map_or(contract::Instant::FAR, |write| write.0);
         let first = self.writes.first().map_or(contract::Instant::FAR, |write| write.0);
         let first = first.since(contract::Instant::ZERO);
-        Cadence::regular(next.since(self.now), first)
+        Cadence::regular(next.since(self.now).max(contract::Micros(1)), first)
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {
