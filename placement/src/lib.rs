@@ -5,6 +5,8 @@
 //! [`Unschedulable`] words why no node would do. The scheduler of the simulator and the simulations inside node
 //! autoscalers call the same filters.
 //!
+//! [`device`] says what a pod gets of GPUs that a node divides among pods.
+//!
 //! Semantics of kube-scheduler 1.36. Not modelled: soft topology spread (`ScheduleAnyway`, the system defaults),
 //! volumes, namespaces, the interleaving of zones in the list of nodes; pods that are nominated for a node take its
 //! resources and ports, but do not count for the affinity and spreading of others.

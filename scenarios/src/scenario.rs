@@ -174,7 +174,7 @@ impl Scenario {
     pub(crate) fn spec(&self, stack: &Stack, seed: Seed) -> RunSpec {
         let wired = &self.wired;
         let (pools, services) = match wired.divided.get(&stack.name) {
-            Some((pools, services)) => (pools, services),
+            Some(divided) => (&divided.pools, &divided.services),
             None => (&wired.pools, &wired.services),
         };
         let mut spec = RunSpec {

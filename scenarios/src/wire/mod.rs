@@ -33,8 +33,15 @@ pub(crate) struct Wired {
     pub(crate) jobs: Vec<WiredJobs>,
     pub(crate) control: ControlSpec,
     pub(crate) metrics: MetricsSpec,
-    /// Pools and services of the stacks that divide GPUs in their own way, by the name of the stack.
-    pub(crate) divided: BTreeMap<String, (Vec<PoolSpec>, Vec<ServiceSpec>)>,
+    /// By the name of the stack, for stacks that divide GPUs in their own way.
+    pub(crate) divided: BTreeMap<String, Divided>,
+}
+
+/// Pools and services of a stack that divides GPUs in its own way.
+#[derive(Clone, Debug)]
+pub(crate) struct Divided {
+    pub(crate) pools: Vec<PoolSpec>,
+    pub(crate) services: Vec<ServiceSpec>,
 }
 
 /// Checks `settings`, fills them in from the catalogue and turns them into specifications.
@@ -94,10 +101,7 @@ impl Check<'_> {
     }
 
     /// Pools and services of each stack that divides GPUs in its own way.
-    fn divided(
-        &self,
-        settings: &Settings,
-    ) -> Result<BTreeMap<String, (Vec<PoolSpec>, Vec<ServiceSpec>)>, ScenarioError> {
+    fn divided(&self, settings: &Settings) -> Result<BTreeMap<String, Divided>, ScenarioError> {
         let own_way = |stack: &Stack| !stack.sharing.is_empty() || !stack.gpu_part.is_empty();
         let stacks = settings.stack.iter().enumerate();
         let mut divided = BTreeMap::new();
@@ -117,7 +121,7 @@ impl Check<'_> {
             let check = Check { stack: Some((place, stack)), ..*self };
             let pools = check.pools(&mut pools)?;
             let (services, _) = check.services(&mut services, &pools)?;
-            divided.insert(stack.name.clone(), (pools, services));
+            divided.insert(stack.name.clone(), Divided { pools, services });
         }
         Ok(divided)
     }

@@ -40,8 +40,11 @@ impl Part<'_> {
     /// How many parts a replica splits its model over.
     fn count(&self) -> u32 {
         match &self.pod.gpu_parts {
-            Some(GpuRequest::Hami { gpus: count, .. })
-            | Some(GpuRequest::Mig { count, .. } | GpuRequest::Claim { count, .. }) => count.get(),
+            Some(
+                GpuRequest::Hami { gpus: count, .. }
+                | GpuRequest::Mig { count, .. }
+                | GpuRequest::Claim { count, .. },
+            ) => count.get(),
             _ => 1,
         }
     }
@@ -175,12 +178,11 @@ impl Check<'_> {
             llm.kv_cache_tokens.insert(gpu.to_owned(), tokens);
         }
         gpu.clone_into(&mut llm.gpus[place]);
-        let kv_capacity_tokens = match part {
-            Some(_) => figures.kv_capacity_tokens,
-            None => {
-                let capacity = llm.kv_cache_tokens.entry(gpu.to_owned());
-                *capacity.or_insert(figures.kv_capacity_tokens)
-            }
+        let kv_capacity_tokens = if part.is_some() {
+            figures.kv_capacity_tokens
+        } else {
+            let capacity = llm.kv_cache_tokens.entry(gpu.to_owned());
+            *capacity.or_insert(figures.kv_capacity_tokens)
         };
         let variant = LlmVariant {
             gpu: GpuModel(gpu.into()),
