@@ -10,7 +10,6 @@ use contract::{
 };
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use policies::NodePolicy;
-use policies::cluster_autoscaler::Settings;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -62,6 +61,8 @@ fn cluster(parameters: &Parameters, pods_per_node: u32) -> Cluster {
         min: 0,
         max: 20_000,
         target: if id == 0 { parameters.nodes } else { 0 },
+        zones: vec!["a".into()],
+        standby: 0,
         failure: None,
     };
     let (zone, resident): (Arc<str>, _) = ("a".into(), spec(2_000, 8));
@@ -93,6 +94,7 @@ fn cluster(parameters: &Parameters, pods_per_node: u32) -> Cluster {
             spec: shapes[shape as usize].clone(),
             created: Instant::ZERO,
             unschedulable_since: Some(Instant::ZERO),
+            nominated: None,
         }
     };
     let replicas = parameters.nodes * pods_per_node;
@@ -115,7 +117,7 @@ fn cluster(parameters: &Parameters, pods_per_node: u32) -> Cluster {
 
 fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cluster-autoscaler");
-    let policy = NodePolicy::ClusterAutoscaler(Box::new(Settings::default()));
+    let policy = NodePolicy::ClusterAutoscaler(Box::default());
     for parameters in &PARAMETERS {
         let underused = Parameters { pods: 0, ..*parameters };
         for (kind, cluster) in

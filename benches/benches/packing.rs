@@ -15,7 +15,7 @@ use placement::packing::{
 use sim_core::random::{Seed, Stream};
 use std::hint::black_box;
 
-/// Nodes of a kind: model, how many, cores, memory in GiB, GPUs (openb_node_list_gpu_node.csv, rare kinds left out
+/// Nodes of a kind: model, how many, cores, memory in GiB, GPUs (`openb_node_list_gpu_node.csv`, rare kinds left out
 /// in favour of their neighbours).
 const NODES: [(&str, usize, u64, u64, u32); 11] = [
     ("G2", 549, 96, 384, 8),
@@ -31,7 +31,7 @@ const NODES: [(&str, usize, u64, u64, u32); 11] = [
     ("A10", 2, 128, 1024, 1),
 ];
 
-/// Pods of a kind: share in per mille (openb_pod_list_default.csv), classes, GPUs, and cores to draw from.
+/// Pods of a kind: share in per mille (`openb_pod_list_default.csv`), classes, GPUs, and cores to draw from.
 const PODS: [(u32, u32, u32, &[u64]); 6] = [
     (133, 15, 0, &[8, 12, 16, 32]),
     (378, 60, 1, &[1, 3, 4, 6, 8, 12]),

@@ -64,7 +64,7 @@ pub(crate) const ALL: [JobMeasure; 10] = [
         of: |jobs| (jobs.completed > 0).then_some(jobs.slowdown.mean),
     },
     JobMeasure {
-        title: "interruptions",
+        title: "cut short",
         unit: "",
         decimals: 0,
         meaning: "times that a job lost pods, stopped and went back to its last checkpoint",

@@ -429,7 +429,7 @@ fn described(verdict: &Verdict<'_>, case: &DecisionInputs, candidates: &Value) -
                 "decision": "replace",
                 "count": names.len(),
                 "replacement_types": names,
-                "capacity_type": replacement.capacity_type.map(|one| one.label()),
+                "capacity_type": replacement.capacity_type.map(policies::karpenter::instance_type::CapacityType::label),
                 "candidates": candidates,
             })
         }
