@@ -9,8 +9,9 @@ use policies::NodePolicy;
 use sim_core::delay::Delay;
 use sim_core::random::Seed;
 use sim_core::spec::{
-    ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages,
-    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
+    BatchSpec, ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec,
+    NodeStages, PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn,
+    ZoneSpec,
 };
 use sim_core::{Arrival, Recorder};
 use std::collections::BTreeMap;
@@ -136,7 +137,7 @@ fn spec(run: &Run, controllers: &BTreeMap<&str, Vec<&Step>>) -> RunSpec {
         bin: Micros::from_mins(1),
         pools: run.groups.iter().map(pool).collect(),
         services: services.collect(),
-        batch: sim_core::spec::BatchSpec::default(),
+        batch: BatchSpec::default(),
         control: ControlSpec {
             actuation: seconds(ACTUATION_S),
             scheduling: seconds(0.0),
