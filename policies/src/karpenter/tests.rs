@@ -127,7 +127,7 @@ fn a_restart_between_two_looks_changes_nothing() {
         let pools = vec![pool(0, "l40s", 1, (0, 1, 4))];
         let nodes = vec![node(0, NodeStage::Ready, &[])];
         let pending = vec![pending(9, pod_spec(2), at(3))];
-        Cluster { pools, nodes, pending, ..Cluster::default() }
+        Cluster { pending, nodes, pools, ..Cluster::default() }
     };
     let (mut one, mut other) = (cluster(), cluster());
     let mut policy = Karpenter::new(settings(calm(5)));

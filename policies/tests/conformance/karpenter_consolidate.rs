@@ -16,7 +16,7 @@ use policies::karpenter::disruption::consolidation::{
 };
 use policies::karpenter::disruption::cost::{Version, eviction};
 use policies::karpenter::disruption::methods::{largest_prefix, within};
-use policies::karpenter::instance_type::{InstanceType, Offering};
+use policies::karpenter::instance_type::{CapacityType, InstanceType, Offering};
 use policies::karpenter::min_values::Minimums;
 use policies::karpenter::price::worst_launch;
 use policies::karpenter::repair;
@@ -429,7 +429,7 @@ fn described(verdict: &Verdict<'_>, case: &DecisionInputs, candidates: &Value) -
                 "decision": "replace",
                 "count": names.len(),
                 "replacement_types": names,
-                "capacity_type": replacement.capacity_type.map(policies::karpenter::instance_type::CapacityType::label),
+                "capacity_type": replacement.capacity_type.map(CapacityType::label),
                 "candidates": candidates,
             })
         }
@@ -466,7 +466,7 @@ fn filter_out_same_type(case: Value) -> Result<Value, String> {
     let case: Inputs = inputs(case)?;
     let source = |node: Existing| Source {
         instance: node.r#type.into(),
-        capacity_type: policies::karpenter::instance_type::CapacityType::OnDemand,
+        capacity_type: CapacityType::OnDemand,
         price: UsdPerHour(node.price),
     };
     let sources: Vec<_> = case.existing.into_iter().map(source).collect();
