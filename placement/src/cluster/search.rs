@@ -77,8 +77,9 @@ impl Cluster {
     /// score of those that fit. Once enough have been found (see [`Profile::percentage_of_nodes_to_score`]) a search
     /// ends, and the next goes on from there.
     ///
-    /// `also` is a filter more, for what the cluster does not know of nodes, such as parts of GPUs. `tie` is told how many nodes are best and says which of them to take, in the order in which they were found:
-    /// kube-scheduler draws one at random.
+    /// `also` is a filter more, for what the cluster does not know of nodes, such as parts of GPUs. `tie` is told how
+    /// many nodes are best and says which of them to take, in the order in which they were found: kube-scheduler
+    /// draws one at random.
     pub fn find(
         &mut self,
         pod: &Asking<'_>,

@@ -44,7 +44,7 @@ fn three_divided_gpus_do_what_takes_four_whole_ones_as_far_as_their_cut_suits_th
 }
 
 #[test]
-fn neighbours_in_time_slices_are_felt_and_behind_mig_they_are_not() {
+fn a_mig_device_is_slow_for_everybody_and_a_time_slice_only_beside_busy_neighbours() {
     let experiment = fly("gpu-sharing");
     let median = |stack| service(&experiment, stack, "classify").e2e.p50_ms;
     // A seventh of a GPU takes seven times as long, whoever else is there; a slice is a whole GPU while nobody is.
