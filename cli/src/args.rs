@@ -145,9 +145,10 @@ pub(crate) struct Pack {
 const PACK_HELP: &str = "\
 Lists have the columns of Alibaba's openb trace (cluster-trace-gpu-v2023), plain, .gz or .zst.
 
-Pods arrive one at a time and stay; one that fits nowhere is dropped. Without --order, pods are sorted by name and
-shuffled; then pods of the list arrive again, at random, until --load is asked for. Equal scores go to the node that
-comes first in a shuffled order of nodes. This is the study of Weng et al. (USENIX ATC 2023).
+Pods arrive one at a time and stay; one that fits nowhere is dropped. Without --order, pods are
+sorted by name and shuffled; then pods of the list arrive again, at random, until --load is asked
+for. Equal scores go to the node that comes first in a shuffled order of nodes. This is the study
+of Weng et al. (USENIX ATC 2023).
 
 Strategies:
   random         any node that fits, any device with room
@@ -155,7 +156,7 @@ Strategies:
   gpuclustering  the node that holds pods with GPU requests of the same kind
   gpupacking     GPUs in use before idle GPUs, on nodes in use before idle nodes
   bestfit        the node with the least left
-  fgd            fragmentation gradient descent: the node and device that become the least fragmented
+  fgd            fragmentation gradient descent: the place that becomes the least fragmented
 
 Example:
   windtunnel pack --nodes nodes.csv --pods pods.csv --profile fgd,bestfit --seeds 3 --out packing";

@@ -60,3 +60,14 @@ pub fn scrape_sample_size(ready: u32) -> u32 {
 fn to_count(count: f64) -> u32 {
     count.clamp(0.0, f64::from(i32::MAX)) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_revision_is_asked_whole_and_a_large_one_at_sixteen_pods() {
+        let sizes = [0, 1, 3, 4, 10, 100, 1_000, 100_000].map(scrape_sample_size);
+        assert_eq!(sizes, [0, 1, 3, 4, 7, 14, 16, 16]);
+    }
+}

@@ -3,24 +3,8 @@
 //! It does not ask every pod: it asks some, takes their mean, and multiplies by how many are ready. Which ones is
 //! drawn anew each time; here the draw is a hash of pod and time, so that a policy stays a function of what it sees.
 
+use super::activator::scrape_sample_size;
 use contract::{Instant, Metric, Micros, PodSeen, PodStage, Sample, ServiceSeen};
-
-/// Pods up to this many are all asked.
-const ALWAYS_ALL: u32 = 3;
-
-/// Pods to ask of a large revision: 1.96² x 100 / 25, for a mean within 5 units at 95 % confidence (upstream:
-/// `populationMeanSampleSize`).
-const LARGE: f64 = 1.96 * 1.96 * 100.0 / 25.0;
-
-/// How many of a revision's ready pods are asked.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 16")]
-pub fn sample_size(ready: u32) -> u32 {
-    if ready <= ALWAYS_ALL {
-        return ready;
-    }
-    let population = f64::from(ready);
-    (population * LARGE / (population + LARGE - 1.0)).ceil() as u32
-}
 
 /// Requests in flight as the collector sees them: what the activator holds, and the mean of the pods that it asks
 /// times how many are ready. Pods older than the stable window are asked first. `None` while nothing has a sample.
@@ -50,7 +34,7 @@ fn mean_of_some(
         .filter_map(|pod| Some((is_young(pod), draw(pod, now), pod.sample(Metric::Concurrency)?)))
         .collect();
     pods.sort_unstable_by_key(|&(is_young, draw, _)| (is_young, draw));
-    pods.truncate(sample_size(service.replicas.ready) as usize);
+    pods.truncate(scrape_sample_size(service.replicas.ready) as usize);
     let newest = pods.iter().map(|(_, _, sample)| sample.at).max()?;
     let mean = crate::readings::mean(pods.iter().map(|(_, _, sample)| sample.value))?;
     Some((mean, newest))
@@ -93,13 +77,6 @@ mod tests {
 
     fn seen_at(service: &ServiceSeen, second: u64) -> f64 {
         in_flight(service, Micros::from_secs(60), at(second)).expect("samples").value
-    }
-
-    /// Figures of upstream's comment on `populationMeanSampleSize`.
-    #[test]
-    fn a_small_revision_is_asked_whole_and_a_large_one_at_sixteen_pods() {
-        let sizes = [0, 1, 3, 4, 10, 100, 1_000, 100_000].map(sample_size);
-        assert_eq!(sizes, [0, 1, 3, 4, 7, 14, 16, 16]);
     }
 
     #[test]
