@@ -51,6 +51,17 @@ impl Part<'_> {
 }
 
 impl Check<'_> {
+    /// Simulated nodes know which services' images they hold, not by what names.
+    fn names_no_images(&self, name: &str, service: &Service) -> Result<(), ScenarioError> {
+        let images = service.constraints.as_ref().map_or(0, |own| own.images.len());
+        if images == 0 {
+            return Ok(());
+        }
+        let at = key(["service", name, "constraints", "images"]);
+        let expected = "none: nodes of a scenario do not name the images that they hold";
+        Err(self.misfit(&at, &images.to_string(), expected))
+    }
+
     pub(super) fn services(
         &self,
         services: &mut IndexMap<String, Service>,
@@ -91,6 +102,7 @@ impl Check<'_> {
             priority: service.priority,
             constraints: service.constraints.clone().map(Arc::new),
         };
+        self.names_no_images(name, service)?;
         self.fits_somewhere(name, &pod, pools)?;
         if pod.needs_gpus() {
             self.parts_somewhere(&self.part_key(name), &pod, pools)?;

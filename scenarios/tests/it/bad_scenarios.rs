@@ -164,6 +164,12 @@ fn a_policy_says_what_its_settings_may_be() {
 }
 
 #[test]
+fn images_by_name_are_refused_for_no_node_has_a_name_for_its_own() {
+    let table = "[service.chat.constraints]\nimages = [{ name = \"vllm\", size = \"9GB\" }]\n#";
+    assert_snapshot!(error("# [service.chat.constraints]", table), @r#"my.toml, `images = [{ name = "vllm", size = "9GB" }]`, column 1: `service.chat.constraints.images`: found `1`, expected none: nodes of a scenario do not name the images that they hold"#);
+}
+
+#[test]
 fn gpu_instances_hibernate_only_as_a_what_if() {
     let standby = |state: &str| {
         let table = "[pool.gpu.standby]\nnodes = 1\nholding = \"0.02 USD/h\"";
