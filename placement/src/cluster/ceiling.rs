@@ -66,6 +66,7 @@ impl Ceiling {
 
     /// Whether a node that fits surely scores less than `best`. Never true of a node that lacks CPU or memory, whose
     /// shares are not numbers.
+    #[inline]
     pub(super) fn is_below(&self, best: f64, row: &Row, share: Share) -> bool {
         let evenness = self.evenness * f64::from(row.evenness);
         let tilt = self.tilt * (row.tilt + share.tilt).abs();

@@ -29,6 +29,7 @@ pub(super) struct Row {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "amounts stay below 2^53")]
+#[inline]
 pub(super) fn float(amount: u64) -> f64 {
     amount as f64
 }
@@ -56,6 +57,7 @@ impl Row {
     }
 
     /// Whether the node takes pods and has so much free.
+    #[inline]
     pub(super) fn admits(&self, cpu: f64, memory: f64) -> bool {
         cpu <= self.free_cpu && memory <= self.free_memory
     }
@@ -104,6 +106,7 @@ impl Scorer {
     }
 
     /// The weighted score, both weights being one.
+    #[inline]
     pub(super) fn score(&self, row: &Row) -> u64 {
         let cpu = self.allocation.score(row.used_cpu + self.cpu, row.cpu);
         let memory = self.allocation.score(row.used_memory + self.memory, row.memory);

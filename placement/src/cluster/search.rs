@@ -189,6 +189,8 @@ impl<'a> Search<'a> {
     }
 
     /// A node fits: it is kept if it may be the best.
+    // A search is compiled where its filter is known, in another crate; its inner steps are to go with it.
+    #[inline]
     fn add(
         &self,
         finds: &mut Finds<'_>,
@@ -210,6 +212,7 @@ impl<'a> Search<'a> {
         }
     }
 
+    #[inline]
     fn fits(&self, cluster: &Cluster, row: &Row, place: usize) -> bool {
         row.admits(self.cpu, self.memory)
             && self.views[row.kind as usize].suits
