@@ -75,11 +75,13 @@ fn cluster(parameters: &Parameters, pods_per_node: u32) -> Cluster {
         created: Instant::ZERO,
         used: resources(2_000 * u64::from(pods_per_node), 8 * u64::from(pods_per_node)),
         cordoned: false,
+        softly_tainted: false,
         pods: (0..pods_per_node)
             .map(|pod| PlacedPod {
                 id: PodId(id * pods_per_node + pod),
                 owner: Owner::Service(ServiceId(0)),
                 spec: resident.clone(),
+                created: Instant::ZERO,
             })
             .collect(),
         gpus: Vec::new(),
@@ -104,6 +106,7 @@ fn cluster(parameters: &Parameters, pods_per_node: u32) -> Cluster {
         spec: resident.clone(),
         replicas_wanted: replicas,
         replicas: Counts { ready: replicas, ..Counts::default() },
+        disruption_budget: None,
         samples: Vec::new(),
         pods: Pods::default(),
     };

@@ -80,6 +80,7 @@ fn service(pods: u32) -> ServiceSeen {
         spec: Arc::new(PodSpec::default()),
         replicas_wanted: pods,
         replicas: Counts { ready: pods, ..Counts::default() },
+        disruption_budget: None,
         samples: Vec::new(),
         pods: (0..pods).map(pod).collect(),
     }

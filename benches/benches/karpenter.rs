@@ -102,11 +102,13 @@ fn nodes(spec: &Arc<PodSpec>) -> Vec<NodeSeen> {
         created: Instant::ZERO,
         used: (0..PODS_ON_A_NODE).fold(Resources::default(), |sum, _| sum + spec.requests),
         cordoned: false,
+        softly_tainted: false,
         pods: (0..PODS_ON_A_NODE)
             .map(|place| PlacedPod {
                 id: PodId(id * PODS_ON_A_NODE + place),
                 owner: Owner::Service(ServiceId(0)),
                 spec: spec.clone(),
+                created: Instant::ZERO,
             })
             .collect(),
         gpus: Vec::new(),

@@ -4,6 +4,7 @@
 //! two is asking. Nothing here has a clock, does I/O or keeps global state.
 
 mod constraints;
+mod eviction;
 mod gpu;
 mod ids;
 mod journal;
@@ -19,6 +20,7 @@ pub use constraints::{
     Constraints, HOSTNAME_KEY, HostPort, Image, PodAffinity, Preference, Protocol, Requirement,
     Selector, Test, TopologySpread, ZONE_KEY,
 };
+pub use eviction::{DisruptionBudget, DoNotDisrupt, EvictionMarks, IntOrPercent, SafeToEvict};
 pub use gpu::{
     CountedDevice, Counter, CounterSet, GpuMemory, GpuMilli, GpuRequest, GpuSeen, GpuShare, Held,
     Hold, MigBoard, MigInstance, MigProfile, Sharing, TooManyMilli,

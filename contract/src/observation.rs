@@ -1,8 +1,8 @@
 //! What a real controller could know at one moment: a borrowed view of tables that their owner keeps.
 
 use crate::{
-    GpuSeen, Instant, Micros, NodeId, NodeShape, Owner, PodId, PodSpec, Pods, PoolId, Resources,
-    ServiceId, UsdPerHour,
+    DisruptionBudget, GpuSeen, Instant, Micros, NodeId, NodeShape, Owner, PodId, PodSpec, Pods,
+    PoolId, Resources, ServiceId, UsdPerHour,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -179,6 +179,9 @@ pub struct ServiceSeen {
     pub replicas_wanted: u32,
     /// How many pods stand at each stage.
     pub replicas: Counts,
+    /// What protects its pods from evictions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disruption_budget: Option<DisruptionBudget>,
     /// Service metrics: the newest sample of each that has reached the controller.
     pub samples: Vec<Sample>,
     /// Pods, oldest first, with their own metrics and with sums over them.
@@ -186,6 +189,18 @@ pub struct ServiceSeen {
 }
 
 impl ServiceSeen {
+    /// How many of its pods may be evicted now (`status.disruptionsAllowed`); `None` without a budget.
+    pub fn disruptions_allowed(&self) -> Option<u32> {
+        let budget = self.disruption_budget?;
+        Some(budget.allowed(self.replicas_wanted, self.replicas.ready))
+    }
+
+    /// Whether its budget, if it has one, lets a pod at this stage be evicted now.
+    pub fn grants_eviction(&self, stage: PodStage) -> bool {
+        let (wanted, ready) = (self.replicas_wanted, self.replicas.ready);
+        self.disruption_budget.is_none_or(|budget| budget.grants(stage, wanted, ready))
+    }
+
     /// The newest sample of a service metric.
     pub fn sample(&self, metric: Metric) -> Option<&Sample> {
         self.samples.iter().find(|sample| sample.metric == metric)
@@ -316,6 +331,9 @@ pub struct PlacedPod {
     pub owner: Owner,
     /// What it asks for; shared by all pods of its owner.
     pub spec: Arc<PodSpec>,
+    /// When it was created.
+    #[serde(default)]
+    pub created: Instant,
 }
 
 /// A node that was asked for or is alive.
@@ -337,6 +355,9 @@ pub struct NodeSeen {
     pub used: Resources,
     /// New pods are kept off.
     pub cordoned: bool,
+    /// New pods go elsewhere if they can (a taint with the effect `PreferNoSchedule`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub softly_tainted: bool,
     /// Pods on it, oldest first.
     pub pods: Vec<PlacedPod>,
     /// Its GPUs one by one, if they are divided among pods; empty where pods hold whole GPUs.
@@ -363,6 +384,11 @@ pub struct LaunchFailure {
     pub kind: LaunchFailureKind,
     /// Failed launches of the pool so far.
     pub count: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

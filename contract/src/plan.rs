@@ -39,12 +39,23 @@ pub enum Action {
         /// Which node.
         node: NodeId,
     },
-    /// Let new pods on again.
+    /// Let new pods on again; a drain of a node that was ready is given up.
     Uncordon {
         /// Which node.
         node: NodeId,
     },
-    /// Cordon a node, evict its pods (each finishes its work within its grace), then delete it.
+    /// Have new pods go elsewhere if they can (a taint with the effect `PreferNoSchedule`).
+    TaintSoftly {
+        /// Which node.
+        node: NodeId,
+    },
+    /// Take that taint off again.
+    UntaintSoftly {
+        /// Which node.
+        node: NodeId,
+    },
+    /// Cordon a node, evict its pods (each finishes its work within its grace), then delete it. An eviction that
+    /// breaks a disruption budget is refused, and tried again.
     Drain {
         /// Which node.
         node: NodeId,
@@ -95,6 +106,8 @@ impl Action {
             Self::AddNodes { pool, .. } | Self::AddNodesIn { pool, .. } => Subject::Pool(pool),
             Self::Cordon { node }
             | Self::Uncordon { node }
+            | Self::TaintSoftly { node }
+            | Self::UntaintSoftly { node }
             | Self::Drain { node }
             | Self::Retire { node, .. }
             | Self::Delete { node }
@@ -115,6 +128,8 @@ impl fmt::Display for Action {
             }
             Self::Cordon { node } => write!(f, "cordon node={node}"),
             Self::Uncordon { node } => write!(f, "uncordon node={node}"),
+            Self::TaintSoftly { node } => write!(f, "taint-softly node={node}"),
+            Self::UntaintSoftly { node } => write!(f, "untaint-softly node={node}"),
             Self::Drain { node } => write!(f, "drain node={node}"),
             Self::Retire { node, after } => write!(f, "retire node={node} after={after}"),
             Self::Delete { node } => write!(f, "delete node={node}"),

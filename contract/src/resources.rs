@@ -1,6 +1,6 @@
 //! What pods ask for and what nodes offer.
 
-use crate::{Bytes, Constraints, GpuRequest, MilliCpu, Sharing};
+use crate::{Bytes, Constraints, EvictionMarks, GpuRequest, MilliCpu, Sharing};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -159,6 +159,9 @@ pub struct PodSpec {
     /// What only few pods have: labels, affinities, spreading, ports. Shared by all pods alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constraints: Option<Arc<Constraints>>,
+    /// What autoscalers look at before they evict it.
+    #[serde(default, skip_serializing_if = "EvictionMarks::is_empty")]
+    pub eviction: EvictionMarks,
 }
 
 impl PodSpec {

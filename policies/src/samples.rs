@@ -50,6 +50,7 @@ pub(crate) fn service(wanted: u32, ready: u32) -> ServiceSeen {
         spec: Arc::new(pod_spec(1)),
         replicas_wanted: wanted,
         replicas: Counts { ready, ..Counts::default() },
+        disruption_budget: None,
         samples: Vec::new(),
         pods: (0..ready).map(|id| pod(id, PodStage::Ready)).collect(),
     }
@@ -118,6 +119,7 @@ pub(crate) fn node(id: u32, stage: NodeStage, pods: &[Resources]) -> NodeSeen {
         id: PodId(first + offset),
         owner: Owner::Service(ServiceId(0)),
         spec: Arc::new(PodSpec { requests, ..PodSpec::default() }),
+        created: Instant::ZERO,
     };
     NodeSeen {
         id: NodeId(id),
@@ -128,6 +130,7 @@ pub(crate) fn node(id: u32, stage: NodeStage, pods: &[Resources]) -> NodeSeen {
         created: Instant::ZERO,
         used: pods.iter().fold(Resources::default(), |sum, &requests| sum + requests),
         cordoned: false,
+        softly_tainted: false,
         pods: (0..).zip(pods).map(place).collect(),
         gpus: Vec::new(),
     }

@@ -10,6 +10,8 @@ use placement::device::DeviceOrder;
 use placement::{Profile, Queue};
 use std::sync::Arc;
 
+pub use contract::{DisruptionBudget, IntOrPercent};
+
 pub use batch::{BatchSpec, Checkpoint, GangScheduling, JobClassSpec};
 
 /// One run: a fleet, its services, its control plane, its luck.
@@ -173,7 +175,8 @@ pub struct ServiceSpec {
     pub slo: Slo,
     /// How long a terminating replica may finish its work; then the rest is lost (and retried by clients).
     pub grace: Micros,
-    /// Protects its pods from evictions, as far as another place for the pod that evicts can be found.
+    /// Protects its pods: an eviction that breaks it is refused, and preemption keeps it as far as another place for
+    /// the pod that evicts can be found.
     pub disruption_budget: Option<DisruptionBudget>,
 }
 
@@ -295,47 +298,6 @@ pub enum Ties {
     Random,
 }
 
-/// How many pods of a service may be evicted for others at once (a `PodDisruptionBudget`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DisruptionBudget {
-    /// So many stay ready.
-    MinAvailable(Part),
-    /// So many may not be ready.
-    MaxUnavailable(Part),
-}
-
-/// A number of pods, absolute or relative to the replicas asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// So many.
-    Count(u32),
-    /// So many in a hundred, rounded up (Kubernetes).
-    Percent(u32),
-}
-
-impl Part {
-    fn of(self, all: u32) -> u32 {
-        match self {
-            Self::Count(count) => count,
-            Self::Percent(percent) => {
-                let part = (u64::from(all) * u64::from(percent)).div_ceil(100);
-                u32::try_from(part).unwrap_or(u32::MAX)
-            }
-        }
-    }
-}
-
-impl DisruptionBudget {
-    /// How many more may be evicted, with so many replicas asked for and so many ready.
-    pub fn allowed(self, wanted: u32, ready: u32) -> u32 {
-        let kept = match self {
-            Self::MinAvailable(part) => part.of(wanted),
-            Self::MaxUnavailable(part) => wanted.saturating_sub(part.of(wanted)),
-        };
-        ready.saturating_sub(kept)
-    }
-}
-
 /// From exporter to policy: the paths that metrics take, and what gets lost on the way.
 #[derive(Clone, Debug)]
 pub struct MetricsSpec {
@@ -420,22 +382,5 @@ impl Outage {
     fn hides(&self, metric: Metric, at: Instant) -> bool {
         let concerned = self.metrics.is_empty() || self.metrics.contains(&metric);
         concerned && self.from <= at && at < self.until
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_budget_allows_what_is_ready_beyond_what_must_stay() {
-        let allowed =
-            |budget: DisruptionBudget| [10, 7, 6, 2].map(|ready| budget.allowed(10, ready));
-        assert_eq!(allowed(DisruptionBudget::MinAvailable(Part::Count(6))), [4, 1, 0, 0]);
-        // 65 % of ten are seven.
-        assert_eq!(allowed(DisruptionBudget::MinAvailable(Part::Percent(65))), [3, 0, 0, 0]);
-        assert_eq!(allowed(DisruptionBudget::MaxUnavailable(Part::Count(4))), [4, 1, 0, 0]);
-        assert_eq!(allowed(DisruptionBudget::MaxUnavailable(Part::Percent(31))), [4, 1, 0, 0]);
-        assert_eq!(DisruptionBudget::MaxUnavailable(Part::Count(20)).allowed(10, 3), 3);
     }
 }

@@ -163,6 +163,23 @@ impl Cluster {
         self.refresh(place);
     }
 
+    /// A node is of another shape from now on, such as one with a taint more; pods on it stay.
+    pub fn reshape(&mut self, id: NodeId, shape: &Arc<NodeShape>) {
+        let place = self.at(id);
+        let pods: Vec<_> = self.nodes[place].pods.iter().map(|pod| pod.id).collect();
+        let pods: Vec<_> = pods.into_iter().map(|pod| self.remove_pod(id, pod)).collect();
+        let was = self.nodes[place].kind;
+        let zone = self.kinds[was].zone.clone();
+        let kind = self.kind_of(shape, zone.as_ref());
+        self.kinds[was].nodes -= 1;
+        self.kinds[kind].nodes += 1;
+        self.nodes[place].kind = kind;
+        for pod in pods {
+            self.add_pod(id, pod);
+        }
+        self.refresh(place);
+    }
+
     /// Whether a node's GPUs can be given out; they can from the start unless this says otherwise.
     pub fn set_accelerator_ready(&mut self, id: NodeId, ready: bool) {
         let place = self.at(id);

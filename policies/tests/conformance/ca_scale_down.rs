@@ -339,6 +339,7 @@ fn unneeded(case: Value) -> Result<Value, String> {
         id: PodId(u32::try_from(number).expect("few pods")),
         owner: kind(&pod.owner).unwrap_or(Owner::Service(ServiceId(1))),
         spec: Arc::new(pod.amounts.spec()),
+        created: contract::Instant::ZERO,
     };
     let by_node: Vec<Vec<PlacedPod>> = case
         .nodes

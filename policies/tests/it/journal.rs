@@ -114,6 +114,7 @@ fn service(turn: &Turn, now: Instant) -> ServiceSeen {
         spec: spec(),
         replicas_wanted: turn.replicas,
         replicas: Counts { ready: turn.replicas, ..Counts::default() },
+        disruption_budget: None,
         samples: vec![
             sample(Metric::QueueLength, turn.load / 7.0),
             sample(Metric::InFlight, turn.load),
@@ -140,7 +141,8 @@ fn pending(id: u32, now: Instant) -> PendingPod {
 fn node(id: u32, pods: u32) -> NodeSeen {
     let requests = spec().requests;
     let owner = Owner::Service(ServiceId(0));
-    let placed = |offset| PlacedPod { id: PodId(id * 100 + offset), owner, spec: spec() };
+    let created = Instant::ZERO;
+    let placed = |offset| PlacedPod { id: PodId(id * 100 + offset), owner, spec: spec(), created };
     NodeSeen {
         id: NodeId(id),
         pool: PoolId(0),
@@ -150,6 +152,7 @@ fn node(id: u32, pods: u32) -> NodeSeen {
         created: Instant::ZERO,
         used: (0..pods).fold(Resources::default(), |sum, _| sum + requests),
         cordoned: false,
+        softly_tainted: false,
         pods: (0..pods).map(placed).collect(),
         gpus: Vec::new(),
     }

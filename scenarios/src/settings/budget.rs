@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::spec;
 
-/// How many of a service's pods may be evicted for pods of higher priority at once; kept as far as another place for
-/// the pod that evicts can be found (`PodDisruptionBudget`).
+/// How many of a service's pods may be disrupted at once (`PodDisruptionBudget`): no drain evicts more, and pods of
+/// higher priority do only if they find no other place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DisruptionBudget {
@@ -51,7 +51,7 @@ fn percent(text: &str) -> Option<u32> {
     text.strip_suffix('%')?.parse().ok().filter(|percent| *percent <= 100)
 }
 
-impl From<&Part> for spec::Part {
+impl From<&Part> for spec::IntOrPercent {
     fn from(part: &Part) -> Self {
         match part {
             Part::Count(count) => Self::Count(*count),
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_budget_is_a_count_or_a_percentage() {
-        use spec::{DisruptionBudget as Budget, Part};
+        use spec::{DisruptionBudget as Budget, IntOrPercent as Part};
         check(r#"{"min-available": 3}"#, Ok(Budget::MinAvailable(Part::Count(3))));
         check(r#"{"max-unavailable": "25%"}"#, Ok(Budget::MaxUnavailable(Part::Percent(25))));
         let expected = "expected a number of pods or a percentage such as `50%`";

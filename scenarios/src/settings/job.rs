@@ -1,7 +1,7 @@
 //! A class of jobs: `[job.NAME]`, what its pods ask for, how long they work, when they come.
 
 use super::{DelaySetting, Length, Requests};
-use contract::{Micros, Toleration};
+use contract::{EvictionMarks, Micros, Toleration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::spec;
@@ -30,6 +30,9 @@ pub struct Job {
     /// Higher goes first.
     #[serde(default)]
     pub priority: i32,
+    /// What its pods say about their eviction, and what autoscalers look at before they evict them.
+    #[serde(default, skip_serializing_if = "EvictionMarks::is_empty")]
+    pub eviction: EvictionMarks,
     /// How many pods a job has: widths, each with its weight.
     pub width: Vec<Width>,
     /// How many of its pods must run for its work to go on; all unless given.

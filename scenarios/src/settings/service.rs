@@ -2,7 +2,7 @@
 
 use super::{DelaySetting, DisruptionBudget, Length};
 use crate::catalog::Precision;
-use contract::{Bytes, Constraints, GpuRequest, Micros, MilliCpu, Toleration};
+use contract::{Bytes, Constraints, EvictionMarks, GpuRequest, Micros, MilliCpu, Toleration};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,9 +39,12 @@ pub struct Service {
     /// Higher goes first.
     #[serde(default)]
     pub priority: i32,
-    /// How many of its pods may be evicted for pods of higher priority at once.
+    /// How many of its pods may be disrupted at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disruption_budget: Option<DisruptionBudget>,
+    /// What its pods say about their eviction, and what autoscalers look at before they evict them.
+    #[serde(default, skip_serializing_if = "EvictionMarks::is_empty")]
+    pub eviction: EvictionMarks,
     /// Labels of its pods, affinities, spreading, ports, images: the rarer rules about places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constraints: Option<Constraints>,

@@ -81,6 +81,7 @@ impl Check<'_> {
             node_selector: job.node_selector.clone(),
             tolerations: job.tolerations.clone(),
             priority: job.priority,
+            eviction: job.eviction,
             ..PodSpec::default()
         })
     }

@@ -101,6 +101,7 @@ impl Check<'_> {
             tolerations: service.tolerations.clone(),
             priority: service.priority,
             constraints: service.constraints.clone().map(Arc::new),
+            eviction: service.eviction,
         };
         self.names_no_images(name, service)?;
         self.fits_somewhere(name, &pod, pools)?;

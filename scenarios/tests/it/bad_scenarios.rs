@@ -41,7 +41,7 @@ fn a_misspelt_key_is_shown_with_the_right_one() {
     hint: did you mean `launch-failure`?
     "#);
     assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @"
-    my.toml, `[service.chat.gatway]`, column 15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    my.toml, `[service.chat.gatway]`, column 15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `eviction`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `gateway`?
     ");
 }
@@ -185,7 +185,7 @@ fn gpu_instances_hibernate_only_as_a_what_if() {
 #[test]
 fn a_service_serves_one_thing() {
     assert_snapshot!(error("[service.web.plain]", "[service.web.plan]"), @"
-    my.toml, `[service.web.plan]`, column 14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    my.toml, `[service.web.plan]`, column 14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `eviction`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `plain`?
     ");
     let both =

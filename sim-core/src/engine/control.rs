@@ -94,7 +94,8 @@ impl Engine<'_> {
         let mut acted = false;
         for decision in plan.decisions() {
             let Some(action) = &decision.action else { continue };
-            acted = true;
+            // A soft taint is no reason to look again at once.
+            acted |= !matches!(action, Action::TaintSoftly { .. } | Action::UntaintSoftly { .. });
             self.fingerprint.text(self.now, &action.to_string());
             match *action {
                 Action::AddNodesIn { pool, ref zone, count } => {
@@ -103,7 +104,9 @@ impl Engine<'_> {
                 Action::SetReplicas { service, replicas } => self.set_replicas(service, replicas),
                 Action::AddNodes { pool, count } => self.add_nodes(pool, None, count),
                 Action::Cordon { node } => self.cordon(node, true),
-                Action::Uncordon { node } => self.cordon(node, false),
+                Action::Uncordon { node } => self.let_pods_on(node),
+                Action::TaintSoftly { node } => self.taint_softly(node, true),
+                Action::UntaintSoftly { node } => self.taint_softly(node, false),
                 Action::Drain { node } => self.drain(node),
                 Action::Retire { node, after } => self.retire(node, after),
                 Action::Delete { node } => self.delete(node),

@@ -2,13 +2,14 @@
 //!
 //! The parts by file: `setup` (time zero), `requests` and `clients` (through the gateway into a replica and
 //! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler` and `preemption`, `nodes` (a node's
-//! life), `scrapes` (metrics), `jobs`, `gangs` and `enqueue` (pods that work on one thing), `control` (policies,
+//! life) and `drain`, `scrapes` (metrics), `jobs`, `gangs` and `enqueue` (pods that work on one thing), `control` (policies,
 //! actions), `causes` (blame), `tally` and `finish` (figures).
 
 mod causes;
 mod clients;
 mod control;
 mod devices;
+mod drain;
 mod enqueue;
 mod finish;
 mod gangs;
@@ -151,6 +152,7 @@ enum Event {
     LaunchFails(NodeId),
     /// A node has been cordoned for long enough before it goes.
     RetireOver(NodeId),
+    EvictAgain(NodeId),
     /// An instance is gone.
     NodeGone(NodeId),
     /// An instance that is to stand by is up, and takes so long to be prepared.
@@ -166,17 +168,31 @@ enum Event {
     /// The next job of a class is submitted.
     JobArrives(u32),
     /// A job's next members are made, so many at once.
-    MakeMembers { job: JobId, generation: u32, batch: u32 },
+    MakeMembers {
+        job: JobId,
+        generation: u32,
+        batch: u32,
+    },
     /// A job's work is done, if it went on at the same pace.
-    JobDone { job: JobId, stretch: u32 },
+    JobDone {
+        job: JobId,
+        stretch: u32,
+    },
     /// A client tries again.
-    Retry { service: ServiceId, key: u32, attempt: u32 },
+    Retry {
+        service: ServiceId,
+        key: u32,
+        attempt: u32,
+    },
     /// A replica's exporter is read, on the path of this number.
     ScrapePod(PodRef, u8),
     /// What is said of a whole service is read, likewise.
     ScrapeService(ServiceId, u8),
     /// A policy is asked.
-    Turn { controller: u32, generation: u32 },
+    Turn {
+        controller: u32,
+        generation: u32,
+    },
     /// A bin of the timeline closes.
     Bin,
     /// Arrivals end, the books close.
@@ -301,6 +317,7 @@ impl Engine<'_> {
             Event::NodeReaches(node, stage) => self.node_reaches(node, stage),
             Event::LaunchFails(node) => self.launch_fails(node),
             Event::RetireOver(node) => self.retire_over(node),
+            Event::EvictAgain(node) => self.evict_again(node),
             Event::NodeGone(node) => self.node_gone(node),
             Event::StandbyLaunched(pool, prepare) => self.standby_launched(pool, prepare),
             Event::StandbyPrepared(pool) => self.fleet.standby_switched_off(self.now, pool),

@@ -102,18 +102,37 @@ impl Engine<'_> {
         let node = &self.fleet.seen[place];
         let cluster = &mut self.scheduler.cluster;
         if !cluster.has_node(node.id) {
-            let shape = &self.fleet.specs[node.pool.index()].shape;
-            cluster.add_node(node.id, shape, Some(&node.zone));
+            let shape = self.fleet.shape_of(node);
+            cluster.add_node(node.id, &shape, Some(&node.zone));
             cluster.cordon(node.id, node.cordoned);
         }
         cluster.set_accelerator_ready(node.id, node.stage == NodeStage::Ready);
     }
 
-    fn set_cordoned(&mut self, place: usize, cordoned: bool) {
+    pub(super) fn set_cordoned(&mut self, place: usize, cordoned: bool) {
         let node = &mut self.fleet.seen[place];
         node.cordoned = cordoned;
         if self.scheduler.cluster.has_node(node.id) {
             self.scheduler.cluster.cordon(node.id, cordoned);
+        }
+    }
+
+    /// Has new pods go elsewhere if they can, or no longer.
+    pub(super) fn taint_softly(&mut self, node: NodeId, tainted: bool) {
+        let Some(place) = self.fleet.place(node) else { return };
+        let is_news = self.fleet.seen[place].softly_tainted != tainted;
+        if is_news && self.fleet.seen[place].stage <= NodeStage::Ready {
+            self.fleet.seen[place].softly_tainted = tainted;
+            self.show_shape(place);
+        }
+    }
+
+    /// The scheduler learns of a soft taint that was put on a node or taken off.
+    fn show_shape(&mut self, place: usize) {
+        let node = &self.fleet.seen[place];
+        if self.scheduler.cluster.has_node(node.id) {
+            let shape = self.fleet.shape_of(node);
+            self.scheduler.cluster.reshape(node.id, &shape);
         }
     }
 
@@ -125,40 +144,6 @@ impl Engine<'_> {
             if !cordoned {
                 self.wake_unschedulable_for_node(node);
             }
-        }
-    }
-
-    /// Cordons a node and asks its pods to go; when the last has gone, the node goes.
-    pub(super) fn drain(&mut self, node: NodeId) {
-        let Some(place) = self.fleet.place(node) else { return };
-        if self.fleet.seen[place].stage >= NodeStage::Draining {
-            return;
-        }
-        self.set_cordoned(place, true);
-        self.fleet.give_back(place);
-        if self.fleet.seen[place].pods.is_empty() {
-            self.terminate_node(place);
-            return;
-        }
-        self.fleet.enter(place, self.now, NodeStage::Draining);
-        self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xfd);
-        for pod in self.pods_on(place) {
-            self.terminate_pod(pod);
-        }
-        self.reconcile_all();
-    }
-
-    /// Cordons a node, which drains a while later.
-    pub(super) fn retire(&mut self, node: NodeId, after: Micros) {
-        self.cordon(node, true);
-        self.queue.push(self.now + after, Class::Stage, Event::RetireOver(node));
-    }
-
-    /// A retired node drains now, if it is still cordoned.
-    pub(super) fn retire_over(&mut self, node: NodeId) {
-        let Some(place) = self.fleet.place(node) else { return };
-        if self.fleet.seen[place].cordoned {
-            self.drain(node);
         }
     }
 
@@ -180,16 +165,8 @@ impl Engine<'_> {
         pods.filter_map(|pod| self.pod_ref(pod.owner, pod.id)).collect()
     }
 
-    /// A draining node without pods has nothing to wait for.
-    pub(super) fn node_lost_a_pod(&mut self, place: usize) {
-        let node = &self.fleet.seen[place];
-        if node.stage == NodeStage::Draining && node.pods.is_empty() {
-            self.terminate_node(place);
-        }
-    }
-
     /// Shuts an instance down, with whatever still runs on it.
-    fn terminate_node(&mut self, place: usize) {
+    pub(super) fn terminate_node(&mut self, place: usize) {
         let node = self.fleet.seen[place].id;
         self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xfc);
         if self.fleet.seen[place].stage == NodeStage::Requested {

@@ -106,7 +106,8 @@ impl Engine<'_> {
         assert_eq!(stage, Some(PodStage::Ready), "requests go to ready replicas");
         let node = pod.node.and_then(|node| self.fleet.place(node));
         let stage = node.map(|place| self.fleet.seen[place].stage);
-        assert!(stage.is_some_and(|stage| stage <= NodeStage::Ready), "drained nodes get no work");
+        // A pod whose eviction from a draining node was refused serves on.
+        assert!(stage.is_some_and(|stage| stage <= NodeStage::Draining), "dead nodes get no work");
     }
 
     /// Held requests go out as soon as a replica is ready.

@@ -130,13 +130,13 @@ impl Engine<'_> {
         self.forget_pending(pod.id);
         let found = self.pod_mut(pod).expect("the pod to bind");
         found.node = Some(node);
-        let (owner, spec) = (found.owner, found.spec.clone());
+        let (owner, spec, created) = (found.owner, found.spec.clone(), found.created);
         self.take_devices(place, pod, &spec);
         self.fleet.state[place].gpus_loading += self.milli_of(place, pod.id, &spec);
         let seen = &mut self.fleet.seen[place];
         assert!(!seen.cordoned, "a cordoned or draining node gets no pods");
         seen.used += spec.requests;
-        seen.pods.push(PlacedPod { id: pod.id, owner, spec: spec.clone() });
+        seen.pods.push(PlacedPod { id: pod.id, owner, spec: spec.clone(), created });
         let budget = owner.service().filter(|&service| self.budget(service).is_some());
         let budget = budget.map(|service| service.0);
         let started = self.now;

@@ -121,6 +121,7 @@ fn service_seen(place: usize, spec: &ServiceSpec) -> ServiceSeen {
         spec: spec.pod.clone(),
         replicas_wanted: spec.initial,
         replicas: Counts::default(),
+        disruption_budget: spec.disruption_budget,
         samples: Vec::new(),
         pods: Pods::default(),
     }

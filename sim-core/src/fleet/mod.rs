@@ -10,8 +10,8 @@ mod starts;
 use crate::random::Seed;
 use crate::spec::PoolSpec;
 use contract::{
-    GpuSeen, Instant, LaunchFailure, LaunchFailureKind, Micros, NodeId, NodeSeen, NodeStage,
-    PoolId, PoolSeen, Sharing,
+    GpuSeen, Instant, LaunchFailure, LaunchFailureKind, Micros, NodeId, NodeSeen, NodeShape,
+    NodeStage, PoolId, PoolSeen, Sharing, Taint, TaintEffect,
 };
 pub(crate) use ledger::Ledger;
 pub(crate) use node::{NodeLuck, NodeState, Occupancy};
@@ -19,6 +19,7 @@ use placement::device;
 pub(crate) use standby::{Order, Standby};
 pub(crate) use starts::Start;
 use starts::Starts;
+use std::sync::Arc;
 
 /// All nodes. `seen` is what policies see; `state` lies beside it, index by index.
 pub(crate) struct Fleet {
@@ -170,6 +171,7 @@ impl Fleet {
             created: now,
             used: contract::Resources::default(),
             cordoned: false,
+            softly_tainted: false,
             pods: Vec::new(),
             gpus: device::fresh(&spec.shape),
         });
@@ -233,6 +235,28 @@ impl Fleet {
         if !std::mem::replace(&mut self.state[place].given_back, true) {
             self.pools[self.seen[place].pool.index()].target -= 1;
         }
+    }
+
+    /// A node counts towards its pool's target again, unless the pool is at its maximum; whether it does.
+    pub(crate) fn take_back(&mut self, place: usize) -> bool {
+        let pool = &mut self.pools[self.seen[place].pool.index()];
+        let has_room = self.state[place].given_back && pool.target < pool.max;
+        if has_room {
+            self.state[place].given_back = false;
+            pool.target += 1;
+        }
+        has_room
+    }
+
+    /// What a node is to the scheduler: its pool's shape, with the soft taint that was put on it.
+    pub(crate) fn shape_of(&self, node: &NodeSeen) -> Arc<NodeShape> {
+        let shape = &self.specs[node.pool.index()].shape;
+        if !node.softly_tainted {
+            return shape.clone();
+        }
+        let mut tainted = NodeShape::clone(shape);
+        tainted.taints.push(deletion_candidate());
+        Arc::new(tainted)
     }
 
     /// A launch came to nothing.
@@ -312,6 +336,12 @@ impl Fleet {
         let of_pool = self.pools.iter().zip(of_pool).filter(|(_, wanted)| **wanted);
         of_pool.filter_map(|(pool, _)| pool.failure).any(|failure| failure.at >= since)
     }
+}
+
+/// The taint that Cluster Autoscaler puts on nodes that it may remove.
+fn deletion_candidate() -> Taint {
+    let key = "DeletionCandidateOfClusterAutoscaler".into();
+    Taint { key, value: String::new(), effect: TaintEffect::PreferNoSchedule }
 }
 
 /// Thousandths that nobody holds of GPUs that somebody holds a part of.

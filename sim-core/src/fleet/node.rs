@@ -112,6 +112,8 @@ pub(crate) struct NodeState {
     pub(crate) alive_since: Option<Instant>,
     pub(crate) settled: Instant,
     pub(crate) given_back: bool,
+    /// It was ready when it began to drain.
+    pub(crate) ready_when_drained: bool,
     pub(crate) pulls: Pipe,
     pub(crate) loads: Pipe,
     /// Services whose image the node has, or is pulling.
@@ -135,6 +137,7 @@ impl NodeState {
             alive_since: None,
             settled: Instant::ZERO,
             given_back: false,
+            ready_when_drained: false,
             pulls: Pipe::default(),
             loads: Pipe::default(),
             images: Vec::new(),

@@ -1,6 +1,7 @@
 //! Whole runs of small worlds, each built by hand.
 
 mod blame;
+mod drains;
 mod errors;
 mod fleet;
 mod gateway;

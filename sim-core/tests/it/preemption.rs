@@ -3,7 +3,7 @@
 
 use crate::world::{Flight, World, at, replicas, service};
 use contract::{Action, Constraints, NodeId, PodSpec, ServiceId};
-use sim_core::spec::{DisruptionBudget, Part, ServiceSpec};
+use sim_core::spec::{DisruptionBudget, IntOrPercent, ServiceSpec};
 use std::sync::Arc;
 
 /// Replicas that are ready at the start, with this many GPUs each.
@@ -105,8 +105,8 @@ fn a_budget_moves_the_eviction_to_whom_it_does_not_protect() {
         let flight = world.fly();
         [1, 2].map(|service| counts(&flight, 12, service).1)
     };
-    let keep_one = Some(DisruptionBudget::MinAvailable(Part::Count(1)));
-    let lose_any = Some(DisruptionBudget::MaxUnavailable(Part::Percent(100)));
+    let keep_one = Some(DisruptionBudget::MinAvailable(IntOrPercent::Count(1)));
+    let lose_any = Some(DisruptionBudget::MaxUnavailable(IntOrPercent::Percent(100)));
     assert_eq!(evicted([None, None]), [0, 1], "of equals the newer goes");
     assert_eq!(evicted([None, keep_one]), [1, 0], "unless it is protected");
     assert_eq!(evicted([None, lose_any]), [0, 1], "by a budget that is used up");

@@ -11,9 +11,9 @@ use sim_core::delay::Delay;
 use sim_core::llm::{EngineSettings, StepModel, StepTables};
 use sim_core::random::Seed;
 use sim_core::spec::{
-    BatchSpec, Checkpoint, DisruptionBudget, GangScheduling, GatewaySpec, JobClassSpec, LlmVariant,
-    NodeStages, Part, PoolSpec, Routing, ServiceKind, ServiceSpec, SpotSpec, StandbySpec,
-    StartupSpec, TimeoutOn, ZoneSpec,
+    BatchSpec, Checkpoint, DisruptionBudget, GangScheduling, GatewaySpec, IntOrPercent,
+    JobClassSpec, LlmVariant, NodeStages, PoolSpec, Routing, ServiceKind, ServiceSpec, SpotSpec,
+    StandbySpec, StartupSpec, TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, JobArrival};
 use std::sync::Arc;
@@ -185,7 +185,7 @@ prop_compose! {
         slo in prop::option::of(millis(0..5_000)),
         grace in millis(0..20_000),
         disruption_budget in prop::option::of((0_u32..3).prop_map(|count| {
-            DisruptionBudget::MaxUnavailable(Part::Count(count))
+            DisruptionBudget::MaxUnavailable(IntOrPercent::Count(count))
         })),
         constraints in prop::option::of(constraints()),
     ) -> ServiceSpec {
@@ -228,6 +228,8 @@ fn action(pools: usize, services: usize) -> impl Strategy<Value = Action> {
             .prop_map(|(pool, count)| Action::AddNodes { pool: PoolId(pool), count }),
         1 => node().prop_map(|node| Action::Cordon { node }),
         1 => node().prop_map(|node| Action::Uncordon { node }),
+        1 => node().prop_map(|node| Action::TaintSoftly { node }),
+        1 => node().prop_map(|node| Action::UntaintSoftly { node }),
         2 => node().prop_map(|node| Action::Drain { node }),
         1 => (node(), millis(0..10_000))
             .prop_map(|(node, after)| Action::Retire { node, after }),

@@ -37,6 +37,7 @@ fn decide(policy: &mut dyn Policy, run: &Run, sync: &Sync, current: u32) -> Opti
         spec: Arc::new(PodSpec::default()),
         replicas_wanted: current,
         replicas: Counts { ready, starting: current - ready, ..Counts::default() },
+        disruption_budget: None,
         samples: samples(sync.values, now),
         pods: Pods::default(),
     }];
