@@ -88,7 +88,7 @@ impl InstanceType {
     /// Offerings that are available and that requirements let in.
     pub fn suitable<'a>(
         &'a self,
-        requirements: &'a Requirements,
+        requirements: &Requirements,
     ) -> impl Iterator<Item = &'a Offering> {
         self.offerings.iter().filter(|offering| offering.available && offering.suits(requirements))
     }

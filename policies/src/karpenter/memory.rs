@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::batch::Window;
+use super::settings::Template;
 use contract::{
     Instant, LaunchFailureKind, Micros, NodeId, NodeSeen, NodeStage, Observation, PodId, PoolId,
 };
@@ -15,6 +16,7 @@ pub(super) struct Launch {
     pub(super) pool: PoolId,
     pub(super) zone: Arc<str>,
     pub(super) node_pool: Arc<str>,
+    pub(super) template: Template,
     pub(super) asked: Instant,
     /// The number of the command that it is for, if a node that goes is to be replaced.
     pub(super) command: Option<u32>,
@@ -24,6 +26,10 @@ pub(super) struct Launch {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tracked {
     pub(super) node_pool: Arc<str>,
+    /// What it was made from.
+    pub(super) template: Template,
+    /// Since when its pool would make it otherwise.
+    pub(super) drifted: Option<Instant>,
     /// When it was first seen to be initialised.
     pub(super) initialized: Option<Instant>,
     /// When a pod last came or went.
@@ -36,9 +42,18 @@ pub(super) struct Tracked {
     pub(super) stage: NodeStage,
     pub(super) pool: PoolId,
     pub(super) zone: Arc<str>,
-    /// When it was asked to go.
+    /// When it was to go.
     pub(super) going_since: Option<Instant>,
+    /// It is to go and waits, for something protects one of its pods.
+    pub(super) waits: bool,
     pub(super) command: Option<u32>,
+}
+
+impl Tracked {
+    /// Whether it is on its way out.
+    pub(super) fn is_going(&self) -> bool {
+        self.going_since.is_some() || self.stage >= NodeStage::Draining
+    }
 }
 
 /// Nodes that are to go, and what they wait for.
@@ -121,12 +136,18 @@ impl Memory {
             None => adopt(node),
         };
         let Some(node_pool) = node_pool else { return };
+        let template = match &launch {
+            Some(launch) => launch.template.clone(),
+            None => settings.template(&node_pool),
+        };
         let nominated_until = match &launch {
             Some(_) => node.created + settings.nomination(),
             None => Instant::ZERO,
         };
         let met = Tracked {
             node_pool,
+            template,
+            drifted: None,
             initialized: None,
             pod_event: node.created,
             pods: Vec::new(),
@@ -136,6 +157,7 @@ impl Memory {
             pool: node.pool,
             zone: node.zone.clone(),
             going_since: None,
+            waits: false,
             command: launch.and_then(|launch| launch.command),
         };
         self.nodes.insert(node.id, met);
@@ -200,6 +222,26 @@ impl Memory {
     /// Whether a command is about a node.
     pub(super) fn is_commanded(&self, id: NodeId) -> bool {
         self.commands.iter().any(|command| command.nodes.contains(&id))
+    }
+
+    /// How many nodes of a pool stay, and how many are on their way out; those that commands are about are neither.
+    pub(super) fn counted(&self, node_pool: &str) -> (u32, u32) {
+        let (mut staying, mut going) = (0, 0);
+        for (id, node) in self.nodes.iter().filter(|(_, node)| &*node.node_pool == node_pool) {
+            if node.is_going() {
+                going += 1;
+            } else if !self.is_commanded(*id) {
+                staying += 1;
+            }
+        }
+        (staying, going)
+    }
+
+    /// How many nodes of a pool commands are about.
+    pub(super) fn commanded_of(&self, node_pool: &str) -> u32 {
+        let its = |id: &&NodeId| self.nodes.get(id).is_some_and(|one| &*one.node_pool == node_pool);
+        let nodes = self.commands.iter().flat_map(|command| &command.nodes);
+        u32::try_from(nodes.filter(its).count()).unwrap_or(u32::MAX)
     }
 
     /// Since when nothing has happened on a node that would put its consolidation off, if it is initialised.

@@ -15,7 +15,8 @@
 //!
 //! ## Settings
 //! Options, feature gates and objects of the real one by name: `node-pools`, `overlays`, `buffers`, and the
-//! annotation `do-not-disrupt` by service. The scenario's pools are offerings: pools of equal machines make one
+//! annotation `do-not-disrupt` by service; `changes` are pools that somebody applies while it runs, and makes nodes
+//! drift. The scenario's pools are offerings: pools of equal machines make one
 //! instance type, each zone of each pool one of its offerings. A `NodePool` draws from those that its requirements
 //! let in; the label `pool` names them. `version` chooses between the orders of candidates of 1.13 and 1.14.
 //!
@@ -23,8 +24,8 @@
 //! It packs for size, not for price: claims grow to the largest type that fits, and consolidation only undoes that
 //! where a single cheaper node exists. Pods are placed by the scheduler, not by its plan, so what was bought for one
 //! pod may be taken by another. A node whose GPUs never appear is waited for without end unless `node-repair` is
-//! on. A gang of pods is launched for pod by pod. Not modelled: drift, soft taints, volumes, disruption budgets of
-//! pods, daemon sets, the one and three minutes after which a search for consolidations is cut short.
+//! on. A gang of pods is launched for pod by pod. Not modelled: volumes, the drift of an instance type that a cloud
+//! gives up, the one and three minutes after which a search for consolidations is cut short.
 //!
 //! ## Source
 //! kubernetes-sigs/karpenter at `22664681` (1.14) and 1.13, `pkg/controllers/{provisioning,disruption,nodeclaim}`;
@@ -45,13 +46,14 @@ pub mod simulation;
 pub mod static_pool;
 
 mod disruptor;
+mod drift;
 mod lifecycle;
 mod memory;
 mod provisioner;
 mod triggers;
 mod world;
 
-pub use settings::{ConsolidationPolicy, NodePool, OrNever, Settings};
+pub use settings::{Change, ConsolidationPolicy, NodePool, OrNever, Settings};
 
 use contract::{Cadence, Instant, Micros, Observation, Plan, Policy, StateError};
 use disruptor::Disruptor;
@@ -61,19 +63,35 @@ use memory::Memory;
 /// and go.
 const WATCH: Micros = Micros::from_secs(1);
 
+/// After a success the next look follows at once, but not before its launches can be seen.
+const AT_ONCE: Micros = Micros::from_secs(1);
+
 /// Room for pods that are not there yet is looked after this often (the buffer controller).
 const BUFFER_LOOK: Micros = Micros::from_secs(30);
 
 /// The policy.
 #[derive(Debug)]
 pub(crate) struct Karpenter {
+    /// With those changes that have been applied by now.
     settings: Settings,
+    /// How many of them those are.
+    applied: usize,
     memory: Memory,
 }
 
 impl Karpenter {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, memory: Memory::default() }
+        Self { settings, applied: 0, memory: Memory::default() }
+    }
+
+    /// Puts `NodePool`s in place that somebody has applied.
+    fn apply_changes(&mut self, now: Instant) {
+        let due = |change: &&Change| change.at <= now.since(Instant::ZERO);
+        let changes = self.settings.changes[self.applied..].iter().take_while(due).cloned();
+        for change in changes.collect::<Vec<_>>() {
+            self.settings.node_pools.extend(change.node_pools);
+            self.applied += 1;
+        }
     }
 
     fn provision(&mut self, seen: &Observation<'_>, plan: &mut Plan) {
@@ -106,7 +124,12 @@ impl Karpenter {
         }
         self.memory.next_poll = seen.now + poll;
         let mut disruptor = Disruptor::new(seen, &self.settings, &mut self.memory);
-        self.memory.validating = disruptor.propose();
+        let proposal = disruptor.propose_empty();
+        if proposal.is_none() && disruptor.replace_drifted(plan) {
+            self.memory.next_poll = seen.now + AT_ONCE;
+            return;
+        }
+        self.memory.validating = proposal.or_else(|| disruptor.propose_saving());
     }
 
     /// When something might have to be done, as far as can be known now.
@@ -133,10 +156,12 @@ impl Policy for Karpenter {
     }
 
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {
+        self.apply_changes(seen.now);
         let settings = &self.settings;
         self.memory.note(seen, settings, |node| world::adopter(seen, settings, node));
+        drift::note(seen, settings, &mut self.memory);
         lifecycle::age(seen, settings, &mut self.memory, plan);
-        lifecycle::proceed(seen, &mut self.memory, plan);
+        lifecycle::proceed(seen, settings, &mut self.memory, plan);
         lifecycle::keep_static_pools(seen, settings, &mut self.memory, plan);
         self.provision(seen, plan);
         self.disrupt(seen, plan);

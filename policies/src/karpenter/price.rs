@@ -32,7 +32,7 @@ pub fn of_node(instance: &InstanceType, zone: &str, capacity_type: CapacityType)
 /// `may` leaves out offerings that cannot be had.
 pub fn launch<'a>(
     types: impl Iterator<Item = &'a InstanceType>,
-    requirements: &'a Requirements,
+    requirements: &Requirements,
     turn: usize,
     may: impl Fn(&Offering) -> bool,
 ) -> Option<(&'a InstanceType, &'a Offering)> {

@@ -26,16 +26,18 @@ pub(super) fn round(
     }
     let outcome = simulate(&model.world(&model.nodes), &asks);
     nominate(&model, &asks, &outcome, seen, settings, memory);
-    let mut launcher = Launcher::new(seen, memory);
+    let mut launcher = Launcher::new(seen, settings, memory);
     for claim in &outcome.claims {
-        let options = claim.types.iter().map(|&place| &model.types[place]);
+        let types: Vec<_> = claim.types.iter().map(|&place| &model.types[place]).collect();
         let wanted = Wanted {
             node_pool: &model.pools[claim.pool].name,
-            requirements: &claim.requirements,
             pods: claim.pods.len(),
             command: None,
+            why: "pods fit nowhere",
         };
-        launcher.launch(options, &wanted, plan);
+        if let Some(choice) = launcher.choose(&types, &claim.requirements, plan) {
+            launcher.launch(choice, &wanted, plan);
+        }
     }
     report(&asks, &outcome, plan);
 }
@@ -86,63 +88,81 @@ fn report(asks: &[super::simulation::Ask], outcome: &Outcome, plan: &mut Plan) {
 /// A node that is to be launched.
 pub(super) struct Wanted<'a> {
     pub(super) node_pool: &'a Arc<str>,
-    pub(super) requirements: &'a Requirements,
     pub(super) pods: usize,
     /// The command that waits for it.
     pub(super) command: Option<u32>,
+    /// Why, in a few words.
+    pub(super) why: &'static str,
+}
+
+/// What a launch is to be of.
+#[derive(Clone, Copy)]
+pub(super) struct Choice<'t> {
+    instance: &'t InstanceType,
+    offering: &'t Offering,
+    /// Out of so many types.
+    types: usize,
 }
 
 /// Launches nodes, within what pools have left.
 pub(super) struct Launcher<'a, 'b> {
     seen: &'a Observation<'b>,
+    settings: &'a Settings,
     memory: &'a mut Memory,
     left: Vec<u32>,
+    /// How many choices there were: zones at one price take turns.
+    turn: u32,
 }
 
 impl<'a, 'b> Launcher<'a, 'b> {
-    pub(super) fn new(seen: &'a Observation<'b>, memory: &'a mut Memory) -> Self {
+    pub(super) fn new(
+        seen: &'a Observation<'b>,
+        settings: &'a Settings,
+        memory: &'a mut Memory,
+    ) -> Self {
         let left = seen.pools.iter().map(|pool| pool.max.saturating_sub(pool.target)).collect();
-        Self { seen, memory, left }
+        Self { turn: memory.launches_made, seen, settings, memory, left }
     }
 
-    /// Launches the cheapest of these types that there is; true if there was one.
-    pub(super) fn launch<'t>(
+    /// Sets the cheapest of these types aside that there is, if there is one.
+    pub(super) fn choose<'t>(
         &mut self,
-        types: impl Iterator<Item = &'t InstanceType>,
-        wanted: &Wanted<'_>,
+        types: &[&'t InstanceType],
+        requirements: &Requirements,
         plan: &mut Plan,
-    ) -> bool {
-        let options: Vec<_> = types.collect();
-        let turn = self.memory.launches_made as usize;
+    ) -> Option<Choice<'t>> {
+        let turn = self.turn as usize;
         let has_room = |offering: &Offering| self.left[offering.pool.index()] > 0;
-        let found = price::launch(options.iter().copied(), wanted.requirements, turn, has_room);
+        let found = price::launch(types.iter().copied(), requirements, turn, has_room);
         let Some((instance, offering)) = found else {
             let words = "no offering that suits has anything left";
-            plan.hold(Subject::Cluster, Reason::new(words).with("types", count(options.len())));
-            return false;
+            plan.hold(Subject::Cluster, Reason::new(words).with("types", count(types.len())));
+            return None;
         };
         self.left[offering.pool.index()] -= 1;
+        self.turn += 1;
+        Some(Choice { instance, offering, types: types.len() })
+    }
+
+    /// Launches what was chosen.
+    pub(super) fn launch(&mut self, choice: Choice<'_>, wanted: &Wanted<'_>, plan: &mut Plan) {
+        let Choice { instance, offering, types } = choice;
         self.memory.launches_made += 1;
         self.memory.launches.push(Launch {
             pool: offering.pool,
             zone: offering.zone.clone(),
             node_pool: wanted.node_pool.clone(),
+            template: self.settings.template(wanted.node_pool),
             asked: self.seen.now,
             command: wanted.command,
         });
-        let words = match wanted.command {
-            Some(_) => "a cheaper node takes the place of others",
-            None if wanted.pods == 0 => "a static pool has too few nodes",
-            None => "pods fit nowhere",
-        };
-        let reason = Reason::new(words)
+        let reason = Reason::new(wanted.why)
             .with("pods", count(wanted.pods))
-            .with("types", count(options.len()))
+            .with("types", count(types))
             .with("cores", count(instance.capacity.cpu.0 / 1000))
             .with("usd-per-hour", offering.price.0);
         let (pool, zone) = (offering.pool, offering.zone.clone());
         plan.act(Action::AddNodesIn { pool, zone, count: 1 }, reason);
-        true
     }
 }
 

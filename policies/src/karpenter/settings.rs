@@ -61,6 +61,9 @@ pub struct Settings {
     pub validation_delay: Micros,
     /// The moment at which the run begins, which schedules of budgets need.
     pub run_begins: String,
+    /// `NodePool`s that are applied in the course of the run, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 impl Default for Settings {
@@ -84,8 +87,19 @@ impl Default for Settings {
             disruption_poll: Micros::from_secs(10),
             validation_delay: Micros::from_secs(15),
             run_begins: "2024-01-01T00:00:00Z".to_owned(),
+            changes: Vec::new(),
         }
     }
+}
+
+/// `NodePool`s as somebody applies them while it runs. Nodes that their pool would make otherwise by then drift.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Change {
+    /// When, from the beginning of the run.
+    pub at: Micros,
+    /// What takes the place of pools of the same names, whole.
+    pub node_pools: BTreeMap<String, NodePool>,
 }
 
 /// A `NodePool`.
@@ -96,6 +110,10 @@ pub struct NodePool {
     pub weight: u32,
     /// What its nodes may be like, by their labels; the label `pool` names pools of the scenario.
     pub requirements: Vec<PoolRequirement>,
+    /// What its nodes are set up by: the name of a node class, a version of its image, a hash of both. Nodes that
+    /// were set up by another one drift.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub node_class: String,
     /// What its nodes may have together.
     pub limits: Limits,
     /// A fixed number of nodes, whatever the pods do.
@@ -119,6 +137,7 @@ impl Default for NodePool {
         Self {
             weight: 0,
             requirements: Vec::new(),
+            node_class: String::new(),
             limits: Limits::default(),
             replicas: None,
             expire_after: OrNever(Some(Micros::from_mins(720 * 60))),
@@ -128,6 +147,15 @@ impl Default for NodePool {
             budgets: vec![Budget::always("10%")],
         }
     }
+}
+
+/// What nodes of a pool are made from, as far as they keep it for life. (Requirements are compared with the labels of
+/// nodes instead; what a pool says of disruption, limits and weight is its own business.)
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Template {
+    pub(super) node_class: String,
+    pub(super) expire_after: OrNever,
+    pub(super) termination_grace_period: Option<Micros>,
 }
 
 /// Which nodes may go for a saving.
@@ -143,7 +171,7 @@ pub enum ConsolidationPolicy {
 }
 
 /// A length of time, or `"Never"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrNever(pub Option<Micros>);
 
 impl fmt::Display for OrNever {
@@ -211,7 +239,33 @@ impl Settings {
         for (name, pool) in &self.node_pools {
             pool.validate(pools).map_err(|invalid| invalid.inside(format!("node-pools.{name}")))?;
         }
+        for (place, change) in self.changes.iter().enumerate() {
+            let inside = format!("changes.{place}");
+            self.validate_change(change, pools).map_err(|invalid| invalid.inside(inside))?;
+        }
+        let in_order = self.changes.is_sorted_by_key(|change| change.at);
+        ensure(in_order, "changes", "a later one before an earlier one", "the earliest first")
+    }
+
+    fn validate_change(&self, change: &Change, pools: &[&str]) -> Result<(), Invalid> {
+        for (name, pool) in &change.node_pools {
+            let inside = || format!("node-pools.{name}");
+            pool.validate(pools).map_err(|invalid| invalid.inside(inside()))?;
+            let expected = "the name of a pool in `node-pools`";
+            let Some(before) = self.node_pools.get(name) else {
+                return ensure(false, "node-pools", name, expected);
+            };
+            let same_kind = before.replicas.is_some() == pool.replicas.is_some();
+            let expected = "`replicas` before and after a change, or never";
+            ensure(same_kind, "replicas", "a change of kind", expected)
+                .map_err(|invalid| invalid.inside(inside()))?;
+        }
         Ok(())
+    }
+
+    /// What nodes of a pool are made from.
+    pub(super) fn template(&self, node_pool: &str) -> Template {
+        self.node_pools.get(node_pool).map(NodePool::template).unwrap_or_default()
     }
 
     /// The batching window.
@@ -240,6 +294,15 @@ fn known_pool(key: &str, pool: &str, pools: &[&str]) -> Result<(), Invalid> {
 }
 
 impl NodePool {
+    /// What its nodes are made from.
+    pub(super) fn template(&self) -> Template {
+        Template {
+            node_class: self.node_class.clone(),
+            expire_after: self.expire_after,
+            termination_grace_period: self.termination_grace_period,
+        }
+    }
+
     fn validate(&self, pools: &[&str]) -> Result<(), Invalid> {
         for requirement in &self.requirements {
             requirement.validate().map_err(|invalid| invalid.inside("requirements"))?;

@@ -155,3 +155,121 @@ fn a_node_that_does_not_register_is_given_up() {
     let found = fly(&mut policy, &mut cluster, 901..=901);
     assert_eq!(found, format!("901: {gone} (did not register in time: waited-s=901)"));
 }
+
+/// What is done in the second after the pool of these nodes was applied anew.
+fn drifting(before: NodePool, after: NodePool, nodes: Vec<contract::NodeSeen>) -> String {
+    let node_pools = [("default".to_owned(), after)].into();
+    let changes = vec![Change { at: Micros::from_secs(10), node_pools }];
+    let mut policy = Karpenter::new(Settings { changes, ..settings(before) });
+    let mut cluster = Cluster { pools: vec![pool(0, "cpu", 0, (0, 3, 9))], ..Cluster::default() };
+    cluster.nodes = nodes;
+    fly(&mut policy, &mut cluster, 0..=10)
+}
+
+/// A pool that never consolidates, with a budget and nodes of this class.
+fn of_class(node_class: &str, budget: &str) -> NodePool {
+    NodePool {
+        node_class: node_class.into(),
+        consolidate_after: OrNever(None),
+        budgets: vec![disruption::budgets::Budget::always(budget)],
+        ..NodePool::default()
+    }
+}
+
+/// Nodes that are full, so that a pod of one fits on no other.
+fn full(nodes: u32) -> Vec<contract::NodeSeen> {
+    (0..nodes).map(|id| node(id, NodeStage::Ready, &[resources(8_000, 8, 0)])).collect()
+}
+
+#[test]
+fn a_node_of_another_class_drifts_and_another_is_to_take_its_place() {
+    assert_eq!(
+        drifting(of_class("a", "1"), of_class("b", "1"), full(3)),
+        "10: add-nodes pool=0 zone=a count=1 (a node takes the place of one that has drifted: \
+         pods=1, types=1, cores=8, usd-per-hour=2)\n10: cordon node=0 (it has drifted, and another \
+         is to take its place: nodes=1, cost=2, usd-per-hour=2)"
+    );
+    assert_eq!(drifting(of_class("a", "1"), of_class("b", "0"), full(3)), "", "no budget");
+    assert_eq!(drifting(of_class("a", "1"), of_class("a", "5"), full(3)), "", "no other template");
+}
+
+#[test]
+fn of_drifted_nodes_empty_ones_go_first_and_leave_no_gap() {
+    let mut nodes = full(2);
+    nodes.push(node(2, NodeStage::Ready, &[]));
+    let found = drifting(of_class("a", "1"), of_class("b", "1"), nodes);
+    assert_eq!(found, "10: drain node=2 (it has drifted: nodes=1, cost=1, usd-per-hour=2)");
+}
+
+#[test]
+fn a_node_whose_labels_the_pool_lets_in_no_more_drifts() {
+    let zones = |zone: &str| {
+        let requirement = requirements::PoolRequirement {
+            key: contract::ZONE_KEY.into(),
+            operator: requirements::Operator::NotIn,
+            values: vec![zone.to_owned()],
+            min_values: None,
+        };
+        NodePool { requirements: vec![requirement], ..of_class("a", "1") }
+    };
+    let empty = || vec![node(0, NodeStage::Ready, &[])];
+    assert_eq!(drifting(zones("b"), zones("c"), empty()), "");
+    let found = drifting(zones("b"), zones("a"), empty());
+    assert!(found.starts_with("10: drain node=0 (it has drifted"), "{found}");
+}
+
+#[test]
+fn a_static_pool_replaces_drifted_nodes_one_for_one_as_budget_and_limit_allow() {
+    let fixed = |node_class: &str, budget: &str, limit: u32| NodePool {
+        replicas: Some(3),
+        limits: simulation::Limits { nodes: Some(limit), ..simulation::Limits::default() },
+        ..of_class(node_class, budget)
+    };
+    let replaced = |budget: &str, limit: u32| {
+        let found = drifting(fixed("a", "1", 9), fixed("b", budget, limit), full(3));
+        found.matches("10: add-nodes").count()
+    };
+    assert_eq!(replaced("100%", 9), 3);
+    assert_eq!(replaced("1", 9), 1);
+    assert_eq!(replaced("100%", 5), 2);
+    assert_eq!(replaced("100%", 3), 0);
+}
+
+/// An old node with a pod of the service `chat`, whose pods must not be disrupted; what is done by then.
+fn expiring(grace: Option<u64>, seconds: std::ops::RangeInclusive<u64>) -> String {
+    let old = NodePool {
+        expire_after: OrNever(Some(Micros::from_secs(10))),
+        termination_grace_period: grace.map(Micros::from_secs),
+        ..NodePool::default()
+    };
+    let do_not_disrupt = [("chat".to_owned(), "20s".to_owned())].into();
+    let mut policy = Karpenter::new(Settings { do_not_disrupt, ..settings(old) });
+    let mut cluster = Cluster { pools: vec![pool(0, "cpu", 0, (0, 1, 1))], ..Cluster::default() };
+    cluster.nodes = vec![node(0, NodeStage::Ready, &[resources(1_000, 1, 0)])];
+    cluster.services = vec![crate::samples::service(1, 1)];
+    fly(&mut policy, &mut cluster, seconds)
+}
+
+#[test]
+fn an_expired_node_waits_for_protected_pods_and_not_longer_than_its_grace_period() {
+    let expired = "10: cordon node=0 (has expired: age-s=10)";
+    assert_eq!(expiring(None, 0..=19), expired);
+    let drained = format!("{expired}\n20: drain node=0 (nothing protects its pods now)");
+    assert_eq!(expiring(None, 0..=21), drained);
+    let ended = format!("{expired}\n15: delete node=0 (its grace period is over: grace-s=5)");
+    assert_eq!(expiring(Some(5), 0..=15), ended);
+}
+
+#[test]
+fn a_budget_for_one_node_still_lets_every_node_be_the_one() {
+    let budgets = vec![disruption::budgets::Budget::always("1")];
+    let mut policy = Karpenter::new(settings(NodePool { budgets, ..calm(0) }));
+    let mut cluster = Cluster { pools: vec![pool(0, "cpu", 0, (0, 3, 3))], ..Cluster::default() };
+    let half = resources(4_000, 4, 0);
+    // The first in the order would need a node of its own; the second fits beside the third.
+    cluster.nodes = full(1);
+    cluster.nodes.push(node(1, NodeStage::Ready, &[half]));
+    cluster.nodes.push(node(2, NodeStage::Ready, &[half]));
+    let found = fly(&mut policy, &mut cluster, 0..=15);
+    assert!(found.starts_with("15: drain node=1 (its pods fit on other nodes"), "{found}");
+}

@@ -58,24 +58,32 @@ pub(super) fn adopter(
     settings: &Settings,
     node: &NodeSeen,
 ) -> Option<Arc<str>> {
-    let pool = &seen.pools[node.pool.index()];
     let mut names: Vec<_> = settings.node_pools.iter().collect();
     names.sort_by(|a, b| b.1.weight.cmp(&a.1.weight).then_with(|| b.0.cmp(a.0)));
-    let kind = capacity_type(pool, settings);
-    let existing = ExistingNode {
+    let existing = described(seen, settings, node);
+    let would = |requirements: &Requirements| requirements.hold_for(|key| existing.label(key));
+    let found = names.into_iter().find(|(_, one)| would(&Requirements::of_pool(&one.requirements)));
+    found.map(|(name, _)| name.as_str().into())
+}
+
+/// A node by its labels, without its `NodePool` and its pods.
+pub(super) fn described<'a>(
+    seen: &Observation<'a>,
+    settings: &Settings,
+    node: &'a NodeSeen,
+) -> ExistingNode<'a> {
+    let pool = &seen.pools[node.pool.index()];
+    ExistingNode {
         id: node.id,
         name: "".into(),
         origin: node.pool,
         initialized: false,
         candidate: Candidate::fresh(&pool.shape),
         zone: &node.zone,
-        capacity_type: kind,
+        capacity_type: capacity_type(pool, settings),
         pool: None,
         pods: &[],
-    };
-    let would = |requirements: &Requirements| requirements.hold_for(|key| existing.label(key));
-    let found = names.into_iter().find(|(_, one)| would(&Requirements::of_pool(&one.requirements)));
-    found.map(|(name, _)| name.as_str().into())
+    }
 }
 
 fn node_pools(
@@ -128,8 +136,13 @@ fn existing<'a>(
     settings: &Settings,
     memory: &Memory,
 ) -> Vec<ExistingNode<'a>> {
+    // What was let go in this very look still seems to stay.
+    let was_let_go = |id| memory.nodes.get(&id).is_some_and(|known| known.going_since.is_some());
     let stays = |node: &&NodeSeen| {
-        node.stage < NodeStage::Draining && !node.cordoned && !memory.is_commanded(node.id)
+        node.stage < NodeStage::Draining
+            && !node.cordoned
+            && !memory.is_commanded(node.id)
+            && !was_let_go(node.id)
     };
     let describe = |node: &'a NodeSeen| {
         let pool = &seen.pools[node.pool.index()];

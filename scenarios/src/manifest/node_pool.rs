@@ -3,7 +3,7 @@
 //!
 //! The nodes themselves are pools of the scenario: labels and taints of their machines stand there, and what a
 //! template says of them is refused rather than dropped. `EC2NodeClass` and its like say how a machine is set up,
-//! nothing about which one is chosen, and are passed over.
+//! nothing about which one is chosen, and are passed over; by their names nodes drift.
 
 use super::fault::Fault;
 use super::file::{Object, Resource};
@@ -55,9 +55,7 @@ struct TemplateMetadata {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct TemplateSpec {
-    #[serde(rename = "nodeClassRef")]
-    #[expect(dead_code, reason = "how a machine is set up, not which one is chosen")]
-    node_class_ref: IgnoredAny,
+    node_class_ref: NodeClassRef,
     #[serde(default)]
     requirements: Vec<RequirementText>,
     #[serde(default)]
@@ -66,6 +64,16 @@ struct TemplateSpec {
     startup_taints: Vec<IgnoredAny>,
     expire_after: Option<String>,
     termination_grace_period: Option<String>,
+}
+
+/// How a machine is set up: nothing about which one is chosen, but nodes of another class have drifted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(dead_code, reason = "a name is enough among the classes of a manifest")]
+struct NodeClassRef {
+    group: Option<String>,
+    kind: String,
+    name: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -173,6 +181,7 @@ fn convert(object: Resource<PoolSpec>) -> Result<NodePool, Fault> {
     Ok(NodePool {
         weight: weight.unwrap_or(0),
         requirements: spec.requirements.into_iter().map(Into::into).collect(),
+        node_class: spec.node_class_ref.name,
         limits: pool_limits(&limits).map_err(|fault| fault.under(["spec", "limits"]))?,
         replicas,
         expire_after: expire_after.unwrap_or(defaults.expire_after),

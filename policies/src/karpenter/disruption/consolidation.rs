@@ -135,25 +135,33 @@ fn replace<'a>(
     let all_spot = sources.iter().all(|source| source.capacity_type == CapacityType::Spot);
     let mut requirements = without.requirements.clone();
     let mut types = sorted(without.types, &requirements);
-    if rules.multi_node {
-        types = without_same_type(sources, types, &requirements);
-        if types.is_empty() {
-            return Err(Keep::SameType);
-        }
-    }
-    if all_spot && allows(CapacityType::Spot) {
+    let is_spot_to_spot = all_spot && allows(CapacityType::Spot);
+    if is_spot_to_spot {
         if !rules.spot_to_spot {
             return Err(Keep::SpotToSpotDisabled);
         }
         pin(&mut requirements, CapacityType::Spot);
-        return spot_to_spot(types, requirements, total, without.minimums, rules);
     }
     types.retain(|instance| worst(instance, &requirements) < total);
     if types.is_empty() {
         return Err(Keep::NotCheaper);
     }
-    satisfied_by(types.iter().copied(), without.minimums).map_err(|_| Keep::MinValues)?;
-    let capacity_type = pinned(&types, &requirements);
+    let needed =
+        satisfied_by(types.iter().copied(), without.minimums).map_err(|_| Keep::MinValues)?;
+    if rules.multi_node {
+        types = without_same_type(sources, types, &requirements);
+        if types.is_empty() {
+            return Err(Keep::SameType);
+        }
+        satisfied_by(types.iter().copied(), without.minimums).map_err(|_| Keep::MinValues)?;
+    } else if is_spot_to_spot {
+        if types.len() < SPOT_CHOICE {
+            return Err(Keep::SpotChoice);
+        }
+        types.truncate(SPOT_CHOICE.max(needed));
+    }
+    let capacity_type =
+        if is_spot_to_spot { Some(CapacityType::Spot) } else { pinned(&types, &requirements) };
     if let Some(capacity_type) = capacity_type {
         pin(&mut requirements, capacity_type);
     }
@@ -170,27 +178,6 @@ fn pinned(types: &[&InstanceType], requirements: &Requirements) -> Option<Capaci
     let several = CapacityType::ALL.into_iter().filter(|&one| offered(one)).count() > 1;
     let first = CapacityType::ALL.into_iter().find(|&one| offered(one));
     first.filter(|_| several)
-}
-
-fn spot_to_spot<'a>(
-    mut types: Vec<&'a InstanceType>,
-    requirements: Requirements,
-    total: f64,
-    minimums: &Minimums,
-    rules: Rules,
-) -> Result<Replacement<'a>, Keep> {
-    types.retain(|instance| worst(instance, &requirements) < total);
-    if types.is_empty() {
-        return Err(Keep::NotCheaper);
-    }
-    let needed = satisfied_by(types.iter().copied(), minimums).map_err(|_| Keep::MinValues)?;
-    if !rules.multi_node {
-        if types.len() < SPOT_CHOICE {
-            return Err(Keep::SpotChoice);
-        }
-        types.truncate(SPOT_CHOICE.max(needed));
-    }
-    Ok(Replacement { types, requirements, capacity_type: Some(CapacityType::Spot) })
 }
 
 fn pin(requirements: &mut Requirements, capacity_type: CapacityType) {
@@ -219,10 +206,8 @@ fn without_same_type<'a>(
     types: Vec<&'a InstanceType>,
     requirements: &Requirements,
 ) -> Vec<&'a InstanceType> {
-    let price = |instance: &InstanceType| {
-        price::cheapest(instance, requirements).map_or(f64::INFINITY, |price| price.0)
-    };
-    let prices: Vec<_> = types.iter().map(|instance| (&*instance.name, price(instance))).collect();
+    let prices: Vec<_> =
+        types.iter().map(|instance| (&*instance.name, worst(instance, requirements))).collect();
     let kept = below_same_type(sources, &prices);
     types.into_iter().filter(|instance| kept.contains(&&*instance.name)).collect()
 }

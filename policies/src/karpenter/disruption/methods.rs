@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A multi-node consolidation looks at that many nodes at most (`MaxParallel`).
-pub const MOST_AT_ONCE: usize = 100;
+/// A multi-node consolidation halves between the second node and this one, counted from nought: where there are more
+/// than a hundred candidates a hundred and one may go (`firstNConsolidationOption`).
+const LAST_AT_ONCE: usize = 100;
 
 /// How many nodes of each pool may still go.
 pub type Room = BTreeMap<Arc<str>, u32>;
@@ -32,7 +33,7 @@ pub fn largest_prefix<V>(
     candidates: usize,
     mut decide: impl FnMut(usize) -> Option<V>,
 ) -> Option<(usize, V)> {
-    let (mut low, mut high) = (1, candidates.min(MOST_AT_ONCE).checked_sub(1)?);
+    let (mut low, mut high) = (1, candidates.checked_sub(1)?.min(LAST_AT_ONCE));
     let mut best = None;
     while low <= high {
         let middle = usize::midpoint(low, high);
@@ -89,9 +90,11 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_a_hundred_go_at_once() {
+    fn of_a_hundred_nodes_all_go_at_once_and_of_more_a_hundred_and_one() {
         let all: Vec<_> = (1..=150).collect();
-        check(150, &all, Some(100));
+        check(100, &all, Some(100));
+        check(101, &all, Some(101));
+        check(150, &all, Some(101));
     }
 
     #[test]
