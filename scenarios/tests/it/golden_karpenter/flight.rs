@@ -1,17 +1,18 @@
 //! The same run in the engine: the recorded pools and pods, nodes that take as long as they took, and a scheduler
 //! that places pods by its own rules.
 
-use super::recording::{Machine, PodText, Run, Step, bytes, seconds};
+use super::recording::{Machine, Node, PodText, Step, bytes, seconds};
 use contract::{
-    Action, Bytes, Cadence, Constraints, GpuModel, MilliCpu, NodeShape, NodeStage, Observation,
-    Plan, PodSpec, Policy, Reason, Resources, Selector, ServiceId, StateError, TopologySpread,
-    UsdPerHour,
+    Action, Bytes, Cadence, Constraints, Decision, GpuModel, MilliCpu, NodeId, NodeSeen, NodeShape,
+    NodeStage, Observation, Plan, PodSpec, Policy, Reason, Resources, Selector, ServiceId,
+    StateError, TopologySpread, UsdPerHour,
 };
 use policies::NodePolicy;
+use policies::karpenter::Settings;
 use policies::karpenter::catalog::{INSTANCE_CPU_KEY, INSTANCE_MEMORY_KEY};
 use policies::karpenter::requirements::{CAPACITY_TYPE_KEY, INSTANCE_TYPE_KEY};
 use sim_core::delay::Delay;
-use sim_core::random::Seed;
+use sim_core::random::{Seed, Stream};
 use sim_core::spec::{
     ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages,
     PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, SpotSpec, StartupSpec, TimeoutOn,
@@ -24,6 +25,9 @@ use std::sync::Arc;
 /// The label by which the recordings' pods and pools ask for a family.
 const FAMILY_KEY: &str = "karpenter.kwok.sh/instance-family";
 
+/// Pods of deployments come about so far apart.
+const APART_S: f64 = 0.02;
+
 /// A node that was launched: when, for how many pods, out of how many types, and what it became.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
 pub(super) struct Launched {
@@ -34,34 +38,64 @@ pub(super) struct Launched {
     pub(super) at: f64,
 }
 
+/// What is to be flown.
+pub(super) struct Script<'a> {
+    pub(super) settings: Settings,
+    pub(super) steps: &'a [Step],
+    pub(super) observed_s: f64,
+    /// The luck of the run: how long nodes take to register, which of equally good nodes gets a pod, and, if it is
+    /// odd, the order in which the pods of deployments come that are created at once.
+    pub(super) luck: u64,
+}
+
 /// What came of a run.
 #[derive(Default)]
 pub(super) struct Flight {
     pub(super) launched: Vec<Launched>,
-    /// Nodes that were asked to go, and when.
-    pub(super) removed: Vec<(f64, String)>,
-    /// Nodes at the end.
-    pub(super) left: BTreeMap<String, u32>,
+    /// Nodes that were asked to go, when, and why.
+    pub(super) removed: Vec<(f64, String, String)>,
+    /// When each node was ready.
+    pub(super) ready: BTreeMap<NodeId, f64>,
+    /// Nodes with their pods before each scale-down, and at the end.
+    pub(super) before: Vec<Vec<Node>>,
+    pub(super) left: Vec<Node>,
 }
 
-/// Flies a recording.
-pub(super) fn fly(run: &Run, machines: &[Machine]) -> Result<Flight, String> {
-    let script = Script::of(&run.workload)?;
+impl Flight {
+    /// Nodes at the end.
+    pub(super) fn kinds_left(&self) -> BTreeMap<String, u32> {
+        let mut kinds = BTreeMap::new();
+        for node in &self.left {
+            *kinds.entry(node.kind.clone()).or_default() += 1;
+        }
+        kinds
+    }
+}
+
+/// Flies a script.
+pub(super) fn fly(script: &Script<'_>, machines: &[Machine]) -> Result<Flight, String> {
+    let mut writer = Writer::of(script.steps)?;
+    if script.luck % 2 == 1 {
+        writer.mix(&mut Seed { seed: script.luck, run: 0 }.stream("order-of-pods", 0));
+    }
     let pools = pools(machines);
     let kinds = pools.iter().map(|pool| pool.name.to_string()).collect();
-    let services: Vec<_> = script.pods.iter().map(service).collect();
+    let services: Vec<_> = writer.pods.iter().map(service).collect();
+    let apps = writer.pods.iter().map(|pod| pod.app.clone()).collect();
     let none = || Box::new(std::iter::empty::<Arrival>()) as Box<dyn sim_core::ArrivalSource>;
     let arrivals: Vec<_> = services.iter().map(|_| none()).collect();
-    let mut log = Log { kinds, flight: Flight::default() };
-    let karpenter = NodePolicy::Karpenter(Box::new(run.settings())).build();
-    let spec = spec(run, pools, services);
-    sim_core::run(spec, arrivals, vec![Box::new(script), karpenter], &mut log)
+    let mut log = Log { kinds, apps, flight: Flight::default() };
+    let mut settings = script.settings.clone();
+    settings.do_not_disrupt.extend(writer.pods.iter().filter_map(PodText::do_not_disrupt));
+    let karpenter = NodePolicy::Karpenter(Box::new(settings)).build();
+    let spec = spec(script, pools, services);
+    sim_core::run(spec, arrivals, vec![Box::new(writer), karpenter], &mut log)
         .map_err(|error| error.to_string())?;
     Ok(log.flight)
 }
 
 /// Sets the recorded counts of pods, one service an app.
-struct Script {
+struct Writer {
     pods: Vec<PodText>,
     /// When which service gets how many pods.
     writes: Vec<(contract::Instant, ServiceId, u32)>,
@@ -69,9 +103,9 @@ struct Script {
     now: contract::Instant,
 }
 
-impl Script {
+impl Writer {
     fn of(steps: &[Step]) -> Result<Self, String> {
-        let mut script =
+        let mut writer =
             Self { pods: Vec::new(), writes: Vec::new(), done: 0, now: contract::Instant::ZERO };
         for step in steps {
             let count = match step.action.as_str() {
@@ -82,23 +116,47 @@ impl Script {
             };
             let app = step.pod.as_ref().map(|pod| &pod.app).or(step.app.as_ref());
             let app = app.ok_or("a step without an app")?;
-            let known = script.pods.iter().position(|pod| pod.app == *app);
+            let known = writer.pods.iter().position(|pod| pod.app == *app);
             let place = match (known, &step.pod) {
                 (Some(place), _) => place,
                 (None, Some(pod)) => {
-                    script.pods.push(pod.clone());
-                    script.pods.len() - 1
+                    writer.pods.push(pod.clone());
+                    writer.pods.len() - 1
                 }
                 (None, None) => return Err(format!("app `{app}` is scaled before it is there")),
             };
             let service = ServiceId(u32::try_from(place).expect("few apps"));
-            script.writes.push((contract::Instant(seconds(step.t).0), service, count));
+            writer.writes.push((contract::Instant(seconds(step.t).0), service, count));
         }
-        Ok(script)
+        Ok(writer)
+    }
+
+    /// Deployments that are created at once get their pods one by one, in any order.
+    fn mix(&mut self, luck: &mut Stream) {
+        let at = self.writes.first().map_or(contract::Instant::ZERO, |write| write.0);
+        let later = self.writes.partition_point(|write| write.0 <= at);
+        let first = self.writes.drain(..later);
+        let mut pods: Vec<_> = first
+            .flat_map(|(_, service, count)| std::iter::repeat_n(service, count as usize))
+            .collect();
+        for place in (1..pods.len()).rev() {
+            let other = luck.below(u32::try_from(place + 1).expect("few pods"));
+            pods.swap(place, other as usize);
+        }
+        let mut counts: BTreeMap<ServiceId, u32> = BTreeMap::new();
+        let mut write = |(place, service): (usize, ServiceId)| {
+            let count = counts.entry(service).or_default();
+            *count += 1;
+            #[expect(clippy::cast_precision_loss, reason = "few pods")]
+            let at = at + seconds(place as f64 * APART_S);
+            (at, service, *count)
+        };
+        let writes: Vec<_> = pods.into_iter().enumerate().map(&mut write).collect();
+        self.writes.splice(..0, writes);
     }
 }
 
-impl Policy for Script {
+impl Policy for Writer {
     fn name(&self) -> &'static str {
         "script"
     }
@@ -133,38 +191,63 @@ impl Policy for Script {
 /// Everything that was launched and removed.
 struct Log {
     kinds: Vec<String>,
+    apps: Vec<String>,
     flight: Flight,
 }
 
-impl Recorder for Log {
-    fn turn(&mut self, name: &str, seen: &Observation<'_>, plan: &Plan) {
-        if name != "karpenter" {
-            return;
-        }
-        let at = seen.now.as_secs_f64();
-        for decision in plan.decisions() {
-            match &decision.action {
-                Some(Action::AddNodesIn { pool, .. }) => {
-                    let launched = Launched {
-                        pods: number(&decision.reason, "pods"),
-                        types: number(&decision.reason, "types"),
-                        kind: self.kinds[pool.index()].clone(),
-                        at,
-                    };
-                    self.flight.launched.push(launched);
-                }
-                Some(Action::Drain { node } | Action::Delete { node }) => {
-                    let place = seen.nodes.binary_search_by_key(node, |node| node.id);
-                    let node = &seen.nodes[place.expect("a node that is there")];
-                    self.flight.removed.push((at, self.kinds[node.pool.index()].clone()));
-                }
-                _ => {}
+impl Log {
+    fn nodes(&self, seen: &Observation<'_>) -> Vec<Node> {
+        let staying = seen.nodes.iter().filter(|node| node.stage < NodeStage::Draining);
+        let described = |node: &NodeSeen| {
+            let mut pods: BTreeMap<String, u32> = BTreeMap::new();
+            for service in node.pods.iter().filter_map(|pod| pod.owner.service()) {
+                *pods.entry(self.apps[service.index()].clone()).or_default() += 1;
             }
+            Node { kind: self.kinds[node.pool.index()].clone(), pods }
+        };
+        let mut nodes: Vec<_> = staying.map(described).collect();
+        nodes.sort();
+        nodes
+    }
+
+    fn note(&mut self, decision: &Decision, seen: &Observation<'_>) {
+        let at = seen.now.as_secs_f64();
+        match &decision.action {
+            Some(Action::AddNodesIn { pool, .. }) => {
+                let launched = Launched {
+                    pods: number(&decision.reason, "pods"),
+                    types: number(&decision.reason, "types"),
+                    kind: self.kinds[pool.index()].clone(),
+                    at,
+                };
+                self.flight.launched.push(launched);
+            }
+            Some(Action::Drain { node } | Action::Delete { node }) => {
+                let place = seen.nodes.binary_search_by_key(node, |node| node.id);
+                let node = &seen.nodes[place.expect("a node that is there")];
+                let kind = self.kinds[node.pool.index()].clone();
+                self.flight.removed.push((at, kind, decision.reason.words.to_string()));
+            }
+            Some(Action::SetReplicas { service, replicas })
+                if *replicas < seen.services[service.index()].replicas_wanted =>
+            {
+                let nodes = self.nodes(seen);
+                self.flight.before.push(nodes);
+            }
+            _ => {}
         }
-        self.flight.left.clear();
-        for node in seen.nodes.iter().filter(|node| node.stage < NodeStage::Draining) {
-            *self.flight.left.entry(self.kinds[node.pool.index()].clone()).or_default() += 1;
+    }
+}
+
+impl Recorder for Log {
+    fn turn(&mut self, _: &str, seen: &Observation<'_>, plan: &Plan) {
+        for decision in plan.decisions() {
+            self.note(decision, seen);
         }
+        for node in seen.nodes.iter().filter(|node| node.stage == NodeStage::Ready) {
+            self.flight.ready.entry(node.id).or_insert(node.since.as_secs_f64());
+        }
+        self.flight.left = self.nodes(seen);
     }
 }
 
@@ -227,12 +310,12 @@ fn pool(machine: &Machine, capacity_type: &str, price: f64) -> PoolSpec {
         standby: None,
         spot: (capacity_type == "spot")
             .then(|| SpotSpec { reclaims_per_hour: 0.0, notice: seconds(120.0) }),
-        // Medians of the recordings' README: launched after 0.3 s, the node after 6.2 s, registered 0.3 s later,
-        // initialised 1.1 s after that; gone 5.2 s after the delete call.
+        // Medians of the recordings' README: launched after 0.3 s, the node after 6.2 s, registered 0.3 s later (give or
+        // take), initialised 1.1 s after that; gone 5.2 s after the delete call.
         stages: NodeStages {
             launch: fixed(0.3),
             boot: fixed(5.9),
-            register: fixed(0.3),
+            register: Delay::Uniform { low: seconds(0.1), high: seconds(0.5) },
             accelerator: fixed(1.1),
             terminate: fixed(5.2),
         },
@@ -296,10 +379,10 @@ fn service(pod: &PodText) -> ServiceSpec {
     }
 }
 
-fn spec(run: &Run, pools: Vec<PoolSpec>, services: Vec<ServiceSpec>) -> RunSpec {
+fn spec(script: &Script<'_>, pools: Vec<PoolSpec>, services: Vec<ServiceSpec>) -> RunSpec {
     RunSpec {
-        seed: Seed { seed: 1, run: 0 },
-        horizon: seconds(run.observed_s),
+        seed: Seed { seed: script.luck, run: 0 },
+        horizon: seconds(script.observed_s),
         drain: seconds(0.0),
         bin: seconds(60.0),
         pools,
@@ -311,7 +394,7 @@ fn spec(run: &Run, pools: Vec<PoolSpec>, services: Vec<ServiceSpec>) -> RunSpec 
             scheduling: fixed(0.05),
             queue: placement::Queue::default(),
             profile: placement::Profile::default(),
-            ties: sim_core::spec::Ties::First,
+            ties: sim_core::spec::Ties::Random,
         },
         metrics: MetricsSpec::from(MetricsPath {
             metrics: Vec::new(),

@@ -6,10 +6,11 @@
 //! `cargo test -p scenarios golden_karpenter -- --nocapture` prints the table.
 
 mod flight;
+mod measured;
 mod recording;
 
-use flight::{Flight, Launched, fly};
-use recording::{ClaimText, Run, recordings};
+use flight::{Flight, Launched, Script, fly};
+use recording::{ClaimText, Machine, Run, recordings};
 use std::collections::BTreeMap;
 
 /// Launches and removals may be off by a poll, or by a batch at its longest.
@@ -33,7 +34,7 @@ impl From<&ClaimText> for Launched {
         Self {
             pods: claim.requests["pods"].parse().expect("a number of pods"),
             types: claim.n_types,
-            kind: format!("{}/{}", claim.r#type, claim.capacity_type),
+            kind: claim.kind(),
             at: claim.created_s,
         }
     }
@@ -68,7 +69,7 @@ fn judge(run: &Run, own: &Flight) -> Verdict {
     };
     if what(&recorded(run)) != what(&sorted(own.launched.clone())) {
         Verdict::OtherLaunched
-    } else if run.summary.nodes_by_type != own.left {
+    } else if run.summary.nodes_by_type != own.kinds_left() {
         Verdict::OtherLeft
     } else if apart(run, own).abs() > APART_S {
         Verdict::OtherTimes
@@ -88,6 +89,40 @@ fn text(launched: &[Launched]) -> String {
     counts.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// Runs whose nodes are the same, by name: none of them may become another.
+const SAME: [&str; 14] = [
+    "s01", "s02", "s03", "s04", "s06a", "s08", "s09", "s10", "s13", "s15", "s17", "s20", "s22",
+    "s23",
+];
+
+/// Runs that differ, and why.
+const DIFFER: [(&str, u32, &str); 1] = [(
+    "s09",
+    3,
+    "three nodes cost the same to disrupt, and upstream's sort leaves to luck which is first",
+)];
+
+/// So many orders of equally good nodes are tried until one puts the pods where they were.
+const LUCKS: u64 = 2_000;
+
+/// Flies a recording with the luck that puts pods where they were before they were scaled down: kube-scheduler chooses
+/// at random among equally good nodes, and which node is empty afterwards hangs on it. Also whether there was such
+/// luck.
+fn fly_as_recorded(run: &Run, machines: &[Machine]) -> Result<(Flight, bool), String> {
+    let with = |luck| {
+        let (settings, steps) = (run.settings(), &run.workload);
+        fly(&Script { settings, steps, observed_s: run.observed_s, luck }, machines)
+    };
+    let before = run.before();
+    for luck in 0..LUCKS {
+        let flight = with(luck)?;
+        if before.is_empty() || flight.before == before {
+            return Ok((flight, true));
+        }
+    }
+    Ok((with(0)?, false))
+}
+
 #[test]
 #[expect(clippy::print_stdout, reason = "the table is what the test shows")]
 fn the_same_nodes_are_launched_and_removed_within_a_poll_or_a_batch() {
@@ -102,7 +137,7 @@ fn the_same_nodes_are_launched_and_removed_within_a_poll_or_a_batch() {
                 continue;
             }
         };
-        let own = match fly(run, &machines) {
+        let (own, is_placed) = match fly_as_recorded(run, &machines) {
             Ok(own) => own,
             Err(error) => {
                 println!("{} {}: {error}", run.id, run.rep);
@@ -111,17 +146,25 @@ fn the_same_nodes_are_launched_and_removed_within_a_poll_or_a_batch() {
         };
         read += 1;
         let verdict = judge(run, &own);
-        println!("{:5} {} {:+7.1} s  {verdict:?}", run.id, run.rep, apart(run, &own));
+        let placed = if is_placed { "" } else { ", pods placed otherwise" };
+        println!("{:5} {} {:+7.1} s  {verdict:?}{placed}", run.id, run.rep, apart(run, &own));
+        let known = DIFFER.iter().find(|(id, rep, _)| *id == run.id && *rep == run.rep);
         if verdict != Verdict::Same {
+            println!("  because  {}", known.map_or("?", |(_, _, why)| why));
             println!("  recorded {}", text(&recorded(run)));
             println!("  own      {}", text(&sorted(own.launched.clone())));
             println!("  left     {:?} recorded, {:?} own", run.summary.nodes_by_type, own.left);
             println!("  removed  {:?} own", own.removed);
         }
-        verdicts.push(verdict);
+        verdicts.push((run.id.as_str(), verdict, known.is_some()));
     }
-    let count = |verdict| verdicts.iter().filter(|found| **found == verdict).count();
-    println!("{} of {} the same", count(Verdict::Same), verdicts.len());
+    let count = verdicts.iter().filter(|(_, found, _)| *found == Verdict::Same).count();
+    println!("{count} of {} the same", verdicts.len());
+    let is_lost = |(id, found, is_known): &&(&str, Verdict, bool)| {
+        SAME.contains(id) && *found != Verdict::Same && !is_known
+    };
+    let lost = verdicts.iter().find(is_lost);
+    assert!(lost.is_none(), "{lost:?}");
     assert!(read * 5 >= runs.len() * 4, "read {read} of {}", runs.len());
-    assert!(count(Verdict::Same) * 10 >= verdicts.len() * 9);
+    assert!(count * 10 >= verdicts.len() * 9);
 }

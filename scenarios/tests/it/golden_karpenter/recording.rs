@@ -21,6 +21,23 @@ pub(super) struct Run {
     pub(super) nodeclaims: Vec<ClaimText>,
     pub(super) observed_s: f64,
     pub(super) summary: Summary,
+    #[serde(default)]
+    state_before_scale_down: Vec<StateText>,
+}
+
+/// Which pod was on which claim's node.
+#[derive(Deserialize)]
+struct StateText {
+    t: f64,
+    pods: BTreeMap<String, String>,
+}
+
+/// A node with how many pods of each app are on it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Node {
+    /// Type and capacity type.
+    pub(super) kind: String,
+    pub(super) pods: BTreeMap<String, u32>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +81,16 @@ pub(super) struct PodText {
     #[serde(default)]
     pub(super) node_selector: BTreeMap<String, String>,
     pub(super) topology_spread: Option<SpreadText>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+impl PodText {
+    /// The app with its annotation, if it has that.
+    pub(super) fn do_not_disrupt(&self) -> Option<(String, String)> {
+        let value = self.annotations.get("karpenter.sh/do-not-disrupt")?;
+        Some((self.app.clone(), value.clone()))
+    }
 }
 
 #[derive(Clone, Deserialize)]
@@ -77,6 +104,7 @@ pub(super) struct SpreadText {
 
 #[derive(Deserialize)]
 pub(super) struct ClaimText {
+    id: String,
     pub(super) created_s: f64,
     pub(super) n_types: u32,
     pub(super) requests: BTreeMap<String, String>,
@@ -90,7 +118,34 @@ pub(super) struct Summary {
     pub(super) nodes_by_type: BTreeMap<String, u32>,
 }
 
+impl ClaimText {
+    /// Type and capacity type.
+    pub(super) fn kind(&self) -> String {
+        format!("{}/{}", self.r#type, self.capacity_type)
+    }
+}
+
 impl Run {
+    /// Nodes with their pods before each scale-down.
+    pub(super) fn before(&self) -> Vec<Vec<Node>> {
+        self.state_before_scale_down.iter().map(|state| self.nodes(state)).collect()
+    }
+
+    fn nodes(&self, state: &StateText) -> Vec<Node> {
+        let on = |claim: &ClaimText| {
+            let mut pods: BTreeMap<String, u32> = BTreeMap::new();
+            for (pod, _) in state.pods.iter().filter(|(_, node)| **node == claim.id) {
+                let app = pod.split_once('#').map_or(pod.as_str(), |(app, _)| app);
+                *pods.entry(app.to_owned()).or_default() += 1;
+            }
+            Node { kind: claim.kind(), pods }
+        };
+        let there = self.nodeclaims.iter().filter(|claim| claim.created_s < state.t);
+        let mut nodes: Vec<_> = there.map(on).collect();
+        nodes.sort();
+        nodes
+    }
+
     /// The recorded Karpenter, as settings.
     pub(super) fn settings(&self) -> Settings {
         let pool = |pool: &PoolText| (pool.name.clone(), pool.settings());
@@ -169,6 +224,6 @@ pub(super) fn recordings() -> (Vec<Result<Run, String>>, Vec<Machine>) {
     (runs.lines().map(parse).collect(), parse(&catalog).expect("a catalogue"))
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
