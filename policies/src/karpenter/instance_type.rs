@@ -74,7 +74,7 @@ impl Offering {
 pub struct InstanceType {
     /// Its name.
     pub name: Arc<str>,
-    /// What pods may use, without taints and without the labels of a pool.
+    /// What pods may use, and what taints keep them off.
     pub shape: Arc<NodeShape>,
     /// What the machine has in all: limits of a `NodePool` count this.
     pub capacity: Resources,

@@ -273,3 +273,21 @@ fn a_budget_for_one_node_still_lets_every_node_be_the_one() {
     let found = fly(&mut policy, &mut cluster, 0..=15);
     assert!(found.starts_with("15: drain node=1 (its pods fit on other nodes"), "{found}");
 }
+
+#[test]
+fn a_disruption_budget_without_room_keeps_a_node_and_one_with_room_does_not() {
+    let drained = |ready: u32| {
+        let mut policy = Karpenter::new(settings(calm(0)));
+        let pools = vec![pool(0, "cpu", 0, (0, 2, 2))];
+        let mut cluster = Cluster { pools, ..Cluster::default() };
+        let one = resources(1_000, 1, 0);
+        cluster.nodes = vec![node(0, NodeStage::Ready, &[one]), node(1, NodeStage::Ready, &[one])];
+        let mut service = crate::samples::service(2, ready);
+        let kept = contract::IntOrPercent::Count(1);
+        service.disruption_budget = Some(contract::DisruptionBudget::MinAvailable(kept));
+        cluster.services = vec![service];
+        fly(&mut policy, &mut cluster, 0..=15)
+    };
+    assert_eq!(drained(1), "");
+    assert!(drained(2).starts_with("15: drain node=0 (its pods fit on other nodes"));
+}

@@ -14,7 +14,9 @@ use super::super::price;
 use super::super::settings::{NodePool, Settings};
 use super::super::simulation::ExistingNode;
 use super::Disruptor;
-use contract::{Instant, Micros, NodeId, NodeStage, Observation, PodId, UsdPerHour};
+use contract::{
+    Instant, Micros, NodeId, NodeStage, Observation, PlacedPod, PodId, ServiceSeen, UsdPerHour,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -30,7 +32,7 @@ pub(super) struct Candidate {
     pub(super) is_empty: bool,
 }
 
-/// Pods whose annotation keeps their node.
+/// Pods whose annotation keeps their node: their own, or the one that the settings give their service.
 pub(in super::super) fn protected(seen: &Observation<'_>, settings: &Settings) -> BTreeSet<PodId> {
     let mut protected = BTreeSet::new();
     for service in seen.services {
@@ -39,6 +41,12 @@ pub(in super::super) fn protected(seen: &Observation<'_>, settings: &Settings) -
         let pods = service.pods.iter().filter(|pod| holds(pod.created));
         protected.extend(pods.map(|pod| pod.id));
     }
+    let says = |pod: &&PlacedPod| {
+        let mark = pod.spec.eviction.do_not_disrupt;
+        mark.is_some_and(|mark| mark.holds(seen.now.since(pod.created)))
+    };
+    let pods = seen.nodes.iter().flat_map(|node| &node.pods);
+    protected.extend(pods.filter(says).map(|pod| pod.id));
     protected
 }
 
@@ -86,7 +94,7 @@ impl Disruptor<'_, '_> {
             do_not_disrupt: false,
             has_grace_period: known.template.termination_grace_period.is_some(),
         };
-        let guards: Vec<_> = node.pods.iter().map(|pod| self.guard(pod.id)).collect();
+        let guards: Vec<_> = node.pods.iter().map(|pod| self.guard(pod)).collect();
         check(&guard, &guards, class).ok()?;
         let occupants: Vec<_> = guards
             .iter()
@@ -110,10 +118,13 @@ impl Disruptor<'_, '_> {
         })
     }
 
-    fn guard(&self, pod: PodId) -> PodGuard {
+    fn guard(&self, pod: &PlacedPod) -> PodGuard {
+        let service = pod.owner.service().and_then(|id| self.seen.services.get(id.index()));
+        let allowed = service.and_then(ServiceSeen::disruptions_allowed);
         PodGuard {
-            is_leaving: self.model.terminating.contains(&pod),
-            do_not_disrupt: self.protected.contains(&pod),
+            is_leaving: self.model.terminating.contains(&pod.id),
+            do_not_disrupt: self.protected.contains(&pod.id),
+            budget_exhausted: allowed == Some(0),
             ..PodGuard::default()
         }
     }

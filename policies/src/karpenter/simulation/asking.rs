@@ -2,7 +2,8 @@
 
 use super::bare;
 use crate::karpenter::requirements::Requirements;
-use contract::{Constraints, Instant, PodId, PodSpec, Selector};
+use contract::{Constraints, Instant, NodeShape, PodId, PodSpec, Selector};
+use placement::score::intolerable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,8 @@ pub(super) struct Shape {
     pub(super) requirements: Requirements,
     /// Its own labels and its rules about other pods, with those preferences that are left.
     pub(super) constraints: Constraints,
+    /// Soft taints (`PreferNoSchedule`) still keep it off.
+    heeds_soft_taints: bool,
     /// Other pods matter to its place, or its place to others.
     pub(super) looks_at_pods: bool,
     /// Nodes before this one have refused it.
@@ -63,7 +66,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    fn new(spec: &PodSpec, constraints: Constraints) -> Self {
+    fn new(spec: &PodSpec, constraints: Constraints, heeds_soft_taints: bool) -> Self {
         let mut requirements = Requirements::default();
         let pairs = spec.node_selector.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         requirements.narrow_by(&Requirements::of_pod(&Selector::of_labels(pairs).0));
@@ -80,10 +83,16 @@ impl Shape {
             requirements,
             looks_at_pods: looks_at_pods(&constraints),
             constraints,
+            heeds_soft_taints,
             nodes_refused: 0,
             claims_refused: BTreeSet::new(),
             relaxed: None,
         }
+    }
+
+    /// Whether a soft taint of such a node keeps it off.
+    pub(super) fn is_put_off(&self, shape: &NodeShape) -> bool {
+        self.heeds_soft_taints && intolerable(&self.bare, &shape.taints) > 0
     }
 }
 
@@ -114,7 +123,9 @@ pub(super) struct Shapes {
 }
 
 impl Shapes {
-    pub(super) fn of(asks: &[Ask], preferences: Preferences) -> Self {
+    /// `soft_taints` says whether any node might have one.
+    pub(super) fn of(asks: &[Ask], preferences: Preferences, soft_taints: bool) -> Self {
+        let heeds = soft_taints && preferences == Preferences::Respect;
         let mut known = BTreeMap::new();
         let mut shapes = Self { all: Vec::new(), of_asks: Vec::new(), specs: Vec::new() };
         for ask in asks {
@@ -127,15 +138,15 @@ impl Shapes {
                     constraints.preferred_nodes.clear();
                     constraints.preferred_pods.clear();
                 }
-                shapes.push(ask.spec.clone(), constraints)
+                shapes.push(ask.spec.clone(), constraints, heeds)
             });
             shapes.of_asks.push(shape);
         }
         shapes
     }
 
-    fn push(&mut self, spec: Arc<PodSpec>, constraints: Constraints) -> usize {
-        self.all.push(Shape::new(&spec, constraints));
+    fn push(&mut self, spec: Arc<PodSpec>, constraints: Constraints, heeds: bool) -> usize {
+        self.all.push(Shape::new(&spec, constraints, heeds));
         self.specs.push(spec);
         self.all.len() - 1
     }
@@ -151,17 +162,19 @@ impl Shapes {
     }
 
     /// The shape with one preference fewer, in the order in which Karpenter gives them up: extra terms of
-    /// required node affinity, preferred pod affinity, preferred pod anti-affinity, preferred node affinity. (Soft
-    /// taints keep no pod off here in the first place.)
+    /// required node affinity, preferred pod affinity, preferred pod anti-affinity, preferred node affinity, soft
+    /// taints.
     pub(super) fn relax(&mut self, shape: usize) -> Option<usize> {
         if let Some(relaxed) = self.all[shape].relaxed {
             return Some(relaxed);
         }
         let mut constraints = self.all[shape].constraints.clone();
-        if !drop_one(&mut constraints) {
+        let heeded = self.all[shape].heeds_soft_taints;
+        let dropped = drop_one(&mut constraints);
+        if !dropped && !heeded {
             return None;
         }
-        let relaxed = self.push(self.specs[shape].clone(), constraints);
+        let relaxed = self.push(self.specs[shape].clone(), constraints, heeded && dropped);
         self.all[shape].relaxed = Some(relaxed);
         Some(relaxed)
     }

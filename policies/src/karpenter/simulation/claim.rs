@@ -278,7 +278,7 @@ impl Claim {
 
 fn fits_beside(shape: &Shape, instance: &InstanceType, used: Resources, pods: u32) -> bool {
     let candidate = Candidate { used, pods, ..Candidate::fresh(&instance.shape) };
-    fits(&shape.bare, &candidate).is_ok()
+    fits(&shape.bare, &candidate).is_ok() && !shape.is_put_off(&instance.shape)
 }
 
 /// Whether a type's labels pass. Zone and capacity type are the offerings' business; what the pool itself says

@@ -45,6 +45,8 @@ impl ExistingNode<'_> {
     /// Whether it takes a pod beside what it holds by now.
     pub(super) fn takes(&self, shape: &Shape, used: Resources, pods: u32) -> bool {
         let candidate = Candidate { used, pods, ..self.candidate };
-        fits(&shape.bare, &candidate).is_ok() && shape.requirements.hold_for(|key| self.label(key))
+        fits(&shape.bare, &candidate).is_ok()
+            && !shape.is_put_off(candidate.shape)
+            && shape.requirements.hold_for(|key| self.label(key))
     }
 }

@@ -21,7 +21,7 @@ use super::min_values::MinValuesPolicy;
 use super::requirements::Requirements;
 use asking::Shapes;
 use claim::Opening;
-use contract::{PodSpec, Resources};
+use contract::{PodSpec, Resources, TaintEffect};
 use queue::Queue;
 use reservations::Reservations;
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,7 +127,7 @@ struct Scheduler<'a> {
 
 impl<'a> Scheduler<'a> {
     fn new(world: &World<'a>, asks: &'a [Ask]) -> Self {
-        let shapes = Shapes::of(asks, world.rules.preferences);
+        let shapes = Shapes::of(asks, world.rules.preferences, has_soft_taints(world));
         let topology = Topology::of(world, &shapes);
         Self {
             world: *world,
@@ -281,6 +281,12 @@ impl<'a> Scheduler<'a> {
         self.claims.push(claim);
         place
     }
+}
+
+fn has_soft_taints(world: &World<'_>) -> bool {
+    let types = world.types.iter().map(|instance| &*instance.shape);
+    let mut shapes = types.chain(world.nodes.iter().map(|node| node.candidate.shape));
+    shapes.any(|shape| shape.taints.iter().any(|one| one.effect == TaintEffect::PreferNoSchedule))
 }
 
 /// What a pod asks of resources alone, for [`placement::fits`]: labels are the business of requirements.

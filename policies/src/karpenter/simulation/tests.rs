@@ -172,3 +172,22 @@ fn a_pod_that_fits_nowhere_is_tried_until_nothing_moves() {
     let expected = "p: 1 on one; no instance type fits; no instance type fits";
     check(&types, vec![pool("p", 0, 1)], &pods, expected);
 }
+
+#[test]
+fn a_soft_taint_keeps_pods_off_until_no_other_place_is_left() {
+    let tainted = |name, cores, price| {
+        let mut tainted = instance(name, cores, 0, price);
+        let taint = contract::Taint {
+            key: "dedicated".into(),
+            value: String::new(),
+            effect: TaintEffect::PreferNoSchedule,
+        };
+        tainted.shape = Arc::new(NodeShape { taints: vec![taint], ..(*tainted.shape).clone() });
+        tainted
+    };
+    let types = [tainted("soft", 16, 1.0), instance("plain", 4, 0, 9.0)];
+    let small = [(1, pod(3, 0, Constraints::default()))];
+    check(&types, vec![pool("p", 0, 2)], &small, "p: 1 on plain");
+    let large = [(1, pod(8, 0, Constraints::default()))];
+    check(&types, vec![pool("p", 0, 2)], &large, "p: 1 on soft");
+}
