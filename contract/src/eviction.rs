@@ -69,7 +69,6 @@ impl DisruptionBudget {
 /// What a pod says about its own eviction, and what autoscalers look at before they evict it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[expect(clippy::struct_excessive_bools, reason = "facts, each as independent as they are")]
 pub struct EvictionMarks {
     /// The annotation `cluster-autoscaler.kubernetes.io/safe-to-evict`.
     #[serde(skip_serializing_if = "SafeToEvict::is_unsaid")]

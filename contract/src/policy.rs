@@ -19,6 +19,8 @@ pub struct Cadence {
     pub every: Micros,
     /// Time from the start of the run to the first turn.
     pub first: Micros,
+    /// The time that one of its loops takes at least: so long after the last turn an extra one can come.
+    pub gap: Micros,
     /// Also ask as soon as the scheduler finds a pod unschedulable, and twice right after a turn that acted.
     pub on_unschedulable: bool,
     /// Also ask as soon as it can be known that a gateway holds the first request of a service that is to have no
@@ -27,9 +29,11 @@ pub struct Cadence {
 }
 
 impl Cadence {
-    /// Every so often, the first time so long after the start, and at no other time.
+    /// Every so often, the first time so long after the start, and at no other time. A loop takes a second at least,
+    /// as logs of Cluster Autoscaler show it.
     pub const fn regular(every: Micros, first: Micros) -> Self {
-        Self { every, first, on_unschedulable: false, on_held_at_zero: false }
+        let gap = Micros::from_secs(1);
+        Self { every, first, gap, on_unschedulable: false, on_held_at_zero: false }
     }
 }
 

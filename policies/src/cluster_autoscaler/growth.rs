@@ -4,6 +4,7 @@ use super::Settings;
 use super::cluster_state::ClusterState;
 use super::estimator::Surroundings;
 use super::expander::{Offer, Preferences, best, preferred_cpu};
+use super::luck::Luck;
 use super::pending::Pending;
 use super::quota::{Quota, Tracker};
 use super::scale_up::{
@@ -19,6 +20,7 @@ pub(super) struct Growth<'a, 'b> {
     pub(super) seen: &'b Observation<'a>,
     pub(super) state: &'b ClusterState,
     pub(super) settings: &'b Settings,
+    pub(super) luck: Luck,
 }
 
 impl Growth<'_, '_> {
@@ -63,7 +65,7 @@ impl Growth<'_, '_> {
             fastpath: self.settings.fastpath_binpacking_enabled,
             max_per_estimate: Some(self.settings.max_nodes_per_scaleup),
         };
-        let found = scale_up(&situation, &rules, |options| self.choose(options));
+        let found = scale_up(&situation, &rules, |options| self.choose(options, asked.len()));
         self.tell_skipped(&found, pending, plan);
         let increases = self.ask(&found, pending, plan);
         if let Some(chosen) = found.chosen() {
@@ -116,8 +118,8 @@ impl Growth<'_, '_> {
         Surroundings { cluster, nodes, zone: None }
     }
 
-    /// The option that the expanders prefer; upstream draws among equals, we take the first.
-    fn choose(&self, options: &[ScaleUpOption]) -> Option<usize> {
+    /// The option that the expanders prefer, one of several drawn; `nth` counts the choices of the loop.
+    fn choose(&self, options: &[ScaleUpOption], nth: usize) -> Option<usize> {
         let offers: Vec<_> = options.iter().map(|option| self.offer(option)).collect();
         let preferences = Preferences {
             priorities: &self.settings.priorities,
@@ -125,7 +127,7 @@ impl Growth<'_, '_> {
             stabilisation: Some(self.settings.pod_prices.stabilisation()),
             preferred_cpu: preferred_cpu(self.state.nodes()),
         };
-        best(&self.settings.expander, &offers, &preferences).first().copied()
+        self.luck.choose(nth, &best(&self.settings.expander, &offers, &preferences))
     }
 
     fn offer(&self, option: &ScaleUpOption) -> Offer<'_> {

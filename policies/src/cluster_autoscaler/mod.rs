@@ -5,8 +5,10 @@
 //! are there or on their way. For those left it packs new nodes of each pool, lets the expander choose one
 //! pool, and asks for its nodes, shared out among pools that are alike if they are to be balanced. Otherwise it
 //! looks for nodes at or below half use whose pods all fit on other nodes; those that stay so for 10 minutes go:
-//! empty ones up to ten at a time, others drained one by one, each cordoned 5 s before. A pool whose launch
-//! failed is left alone for 5 minutes, then 10, 20, 30.
+//! empty ones up to ten at a time, others drained one by one, each cordoned 5 s before; until then pods avoid
+//! them (a soft taint). A pod keeps its node by its marks (`safe-to-evict`, local storage, `kube-system`) or by a
+//! disruption budget that allows no eviction. A pool whose launch failed is left alone for 5 minutes, then 10,
+//! 20, 30.
 //!
 //! ## What it looks at
 //! Unschedulable pods and what they request; nodes with the requests of their pods, never with their real use;
@@ -16,7 +18,8 @@
 //! The flags of the real one that change decisions, by name, and two of its constants: `new-pods-wait` (2 s)
 //! and `new-gpu-pods-wait` (30 s), during which it waits for a burst to be complete. `expander = ["random"]` is
 //! the default of versions before 1.33. What a provider says of its groups stands in
-//! `zero-or-max-node-scaling`.
+//! `zero-or-max-node-scaling`; objects of the cluster in `capacity-quotas` and `buffers` (`CapacityBuffer`, by
+//! service); `seed` is the luck of what upstream leaves to chance.
 //!
 //! ## Where it falls short
 //! It acts when pods are already pending, so every scale-up waits for a whole node. A fresh pod that asks for a
@@ -24,8 +27,7 @@
 //! CPU and memory alone. Its packing is not the scheduler's: with pods of several sizes every loop packs nodes
 //! on their way in another order and orders more than it needs. A node that was found unremovable is not looked
 //! at again for 5 minutes; nodes that never register are ordered again and again. Not modelled: daemon sets,
-//! soft taints, local storage, `safe-to-evict` and disruption budgets, the poll of 5 s between the last eviction
-//! and the deletion, provisioning requests, the random choice among equal options (the first is taken).
+//! provisioning requests.
 //!
 //! ## Source
 //! kubernetes/autoscaler `cluster-autoscaler` 1.37: `core/static_autoscaler.go`, `core/scaleup`,
@@ -42,10 +44,13 @@ pub mod snapshot;
 
 mod flags;
 mod growth;
+mod luck;
+mod node_group;
 mod pending;
 mod settings;
 mod total_range;
 
+pub use node_group::NodeGroup;
 pub use pending::PodGroup;
 pub use settings::Settings;
 pub use total_range::TotalRange;
@@ -56,6 +61,8 @@ use contract::{
     PoolId, Reason, ServiceId, StateError, Subject,
 };
 use growth::Growth;
+use luck::Luck;
+use node_group::managed;
 use pending::Pending;
 use placement::Candidate;
 use scale_down::{Going, ScaleDown};
@@ -100,6 +107,10 @@ impl ClusterAutoscaler {
     pub(crate) fn new(settings: Settings) -> Self {
         let settings = settings.resolved().unwrap_or(settings);
         Self { settings, memory: Memory::default() }
+    }
+
+    fn luck(&self) -> Luck {
+        Luck { seed: self.settings.seed, turn: self.memory.turns }
     }
 
     fn count_loop(&mut self, now: Instant) {
@@ -209,7 +220,7 @@ impl ClusterAutoscaler {
             plan.hold(Subject::Cluster, pods(reason));
             return true;
         }
-        let growth = Growth { seen, state, settings: &self.settings };
+        let growth = Growth { seen, state, settings: &self.settings, luck: self.luck() };
         let increases = growth.run(&mut pending, plan);
         for &(pool, by) in &increases {
             self.asked_for(pool, by, seen.now);
@@ -227,7 +238,7 @@ impl ClusterAutoscaler {
         if !self.settings.enforce_node_group_min_size {
             return;
         }
-        let growth = Growth { seen, state, settings: &self.settings };
+        let growth = Growth { seen, state, settings: &self.settings, luck: self.luck() };
         for (pool, by) in growth.below_minimum(plan) {
             self.asked_for(pool, by, seen.now);
         }
@@ -242,11 +253,13 @@ impl Policy for ClusterAutoscaler {
     fn cadence(&self) -> Cadence {
         let on_unschedulable = self.settings.frequent_loops_enabled;
         let regular = Cadence::regular(self.settings.scan_interval, Micros::ZERO);
-        Cadence { on_unschedulable, ..regular }
+        Cadence { on_unschedulable, gap: self.settings.loop_time, ..regular }
     }
 
     /// One loop, in upstream's order of steps (`StaticAutoscaler.RunOnce`).
     fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {
+        let pools = managed(seen.pools, &self.settings.nodes);
+        let seen = &Observation { pools: &pools, ..*seen };
         self.count_loop(seen.now);
         self.memory.forget_gone(seen);
         let (state, late) = self.memory.registry.update(seen, &self.settings);
@@ -263,9 +276,10 @@ impl Policy for ClusterAutoscaler {
             return;
         }
         let mut snapshot = self.snapshot(seen, &state);
-        let pending = Pending::of(seen, &mut snapshot, &self.settings, self.memory.turns);
+        let pending = Pending::of(seen, &mut snapshot, &self.settings, self.luck());
         if !self.scale_up(seen, &state, pending, plan) && self.settings.scale_down_enabled {
             let scale_down = ScaleDown { seen, state: &state, settings: &self.settings };
+            scale_down.give_up_drains(&mut self.memory, plan);
             scale_down.run(&mut snapshot, &mut self.memory, plan);
         }
         self.enforce_minimum(seen, &state, plan);

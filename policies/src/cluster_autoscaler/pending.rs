@@ -1,8 +1,10 @@
 //! Which pending pods call for new nodes.
 
 use super::Settings;
+use super::luck::Luck;
 use super::snapshot::{Guest, Snapshot};
-use contract::{Instant, Micros, Observation, Owner, PendingPod, PodId, PodSpec};
+use crate::karpenter::buffer::Implementation;
+use contract::{Instant, Micros, Observation, Owner, PendingPod, PodSpec};
 use std::cmp::Reverse;
 
 /// Pods with the same owner and the same wishes: one of them speaks for all.
@@ -35,13 +37,13 @@ impl<'a> Pending<'a> {
     /// Sorts the unschedulable pods; those that fit take their place in the snapshot.
     ///
     /// Higher priority goes first. Beyond that the order is another in every loop, as that of upstream's maps is:
-    /// `turn` numbers the loops. So pods of several sizes are packed otherwise each time, and some that a node was
+    /// its `luck` decides. So pods of several sizes are packed otherwise each time, and some that a node was
     /// ordered for may find no room.
     pub(crate) fn of(
         seen: &Observation<'a>,
         snapshot: &mut Snapshot<'a>,
         settings: &Settings,
-        turn: u64,
+        luck: Luck,
     ) -> Self {
         let cutoff = settings.expendable_pods_priority_cutoff;
         // A nominated pod has its place once its victims have left.
@@ -49,7 +51,7 @@ impl<'a> Pending<'a> {
             |pod: &PendingPod| pod.unschedulable_since.is_some() && pod.nominated.is_none();
         let counts = |pod: &&PendingPod| is_lost(pod) && pod.spec.priority >= cutoff;
         let mut pods: Vec<_> = seen.pending.iter().filter(counts).collect();
-        pods.sort_by_cached_key(|pod| (Reverse(pod.spec.priority), scrambled(turn, pod.id)));
+        pods.sort_by_cached_key(|pod| (Reverse(pod.spec.priority), luck.rank(pod.id)));
         let mut left = place_in_thought(&pods, snapshot);
         let mut pending = Self { helped: length(pods.len() - left.len()), ..Self::default() };
         left.sort_by_key(|pod| pod.id);
@@ -61,7 +63,29 @@ impl<'a> Pending<'a> {
             owners.add(pod);
         }
         pending.groups = owners.groups();
+        pending.add_buffers(seen, snapshot, settings);
         pending
+    }
+
+    /// Room that is kept for pods that are not there yet (`CapacityBuffer`): taken in thought once all real pods have
+    /// theirs, so that these always win. Nobody waits for more of such pods.
+    fn add_buffers(
+        &mut self,
+        seen: &Observation<'a>,
+        snapshot: &mut Snapshot<'a>,
+        settings: &Settings,
+    ) {
+        for service in seen.services {
+            let Some(buffer) = settings.buffers.get(&*service.name) else { continue };
+            let (spec, wanted) = (&*service.spec, service.replicas_wanted);
+            let chunks = buffer.chunks(Implementation::ClusterAutoscaler, wanted, &spec.requests);
+            let fits = |_: &u32| snapshot.place(Guest { spec, pod: None }, |_| true).is_some();
+            let chunks = chunks.unwrap_or(0);
+            let placed = length((0..chunks).take_while(fits).count());
+            if chunks > placed {
+                self.groups.push(PodGroup { spec, count: chunks - placed });
+            }
+        }
     }
 
     fn note_age(&mut self, pod: &PendingPod) {
@@ -151,14 +175,6 @@ impl<'a> Owners<'a> {
 fn created(pod: &PendingPod) -> Instant {
     const SECOND: u64 = 1_000_000;
     Instant(pod.created.0 / SECOND * SECOND)
-}
-
-/// A number that orders pods differently in each loop: `SplitMix64`'s finaliser over both.
-fn scrambled(turn: u64, pod: PodId) -> u64 {
-    let mut bits = turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(pod.0);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

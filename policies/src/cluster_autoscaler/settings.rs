@@ -1,5 +1,6 @@
 //! Settings of the Cluster Autoscaler, by the names of its flags.
 
+use super::NodeGroup;
 use super::cluster_state::{HealthLimits, StartTimes};
 use super::expander::{Expander, GrpcReply, PodPrices, PriorityTier};
 use super::quota::{Amounts, Quota};
@@ -8,10 +9,12 @@ use super::scale_up::Similarity;
 use super::total_range::TotalRange;
 use crate::Invalid;
 use crate::invalid::ensure;
+use crate::karpenter::buffer::BufferSize;
 use contract::{Bytes, Micros};
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Settings, as they stand under `[stack.nodes.cluster-autoscaler]`; names and defaults of the 1.37 flags.
 #[expect(clippy::struct_excessive_bools, reason = "one a flag, each as independent as flags are")]
@@ -22,6 +25,9 @@ pub struct Settings {
     pub flags: Vec<String>,
     /// Time between two loops.
     pub scan_interval: Micros,
+    /// The time that one loop takes at least (no flag: logs of real clusters show about a second, an idle small one
+    /// 0.1 s).
+    pub loop_time: Micros,
     /// Also loop as soon as a pod turns out unschedulable, and at once after a loop that acted.
     pub frequent_loops_enabled: bool,
     /// Never more nodes in the cluster than this; 0 is no limit.
@@ -118,6 +124,24 @@ pub struct Settings {
     pub unremovable_node_recheck_timeout: Micros,
     /// Pods of a service that wants fewer replicas than this keep their node.
     pub min_replica_count: u32,
+    /// Pods of the system keep their node, unless they have a disruption budget,
+    pub skip_nodes_with_system_pods: bool,
+    /// until they are this old.
+    pub blocking_system_pod_disruption_timeout: Micros,
+    /// Pods that keep data on their node keep it.
+    pub skip_nodes_with_local_storage: bool,
+    /// Pods whose controller Kubernetes does not bring keep their node.
+    pub skip_nodes_with_custom_controller_pods: bool,
+    /// A drain that disruption budgets hold up is given up after this long.
+    pub max_pod_eviction_time: Micros,
+    /// Never more soft taints put on or taken off in one loop than this; 0 leaves nodes without.
+    pub max_bulk_soft_taint_count: u32,
+    /// Room that is kept for pods of a service that are not there yet (`CapacityBuffer`), by service.
+    pub buffers: BTreeMap<String, BufferSize>,
+    /// The node groups, `min:max:pool` each; pools that are none of them are left alone. All are unless given.
+    pub nodes: Vec<NodeGroup>,
+    /// Luck in what upstream leaves to chance: the order of pods, and which of equally good pools grows.
+    pub seed: u64,
 }
 
 impl Default for Settings {
@@ -126,6 +150,7 @@ impl Default for Settings {
         Self {
             flags: Vec::new(),
             scan_interval: Micros::from_secs(10),
+            loop_time: Micros::from_secs(1),
             frequent_loops_enabled: true,
             max_nodes_total: 0,
             cores_total: TotalRange { min: 0, max: 320_000 },
@@ -174,6 +199,15 @@ impl Default for Settings {
             node_delete_delay_after_taint: Micros::from_secs(5),
             unremovable_node_recheck_timeout: Micros::from_mins(5),
             min_replica_count: 0,
+            skip_nodes_with_system_pods: true,
+            blocking_system_pod_disruption_timeout: Micros::from_mins(60),
+            skip_nodes_with_local_storage: true,
+            skip_nodes_with_custom_controller_pods: true,
+            max_pod_eviction_time: Micros::from_mins(2),
+            max_bulk_soft_taint_count: 10,
+            buffers: BTreeMap::new(),
+            nodes: Vec::new(),
+            seed: 0,
         }
     }
 }
@@ -187,6 +221,8 @@ impl Settings {
     fn validate_resolved(&self, pools: &[&str]) -> Result<(), Invalid> {
         let interval = self.scan_interval;
         ensure(interval > Micros::ZERO, "scan-interval", interval, "more than no time")?;
+        let time = self.loop_time;
+        ensure(time > Micros::ZERO, "loop-time", time, "more than no time")?;
         ensure(!self.expander.is_empty(), "expander", "[]", "at least one expander")?;
         ensure_share("scale-down-utilization-threshold", self.scale_down_utilization_threshold)?;
         let gpu = self.scale_down_gpu_utilization_threshold;
@@ -199,6 +235,7 @@ impl Settings {
         let percent = (0.0..=100.0).contains(&unready);
         ensure(percent, "max-total-unready-percentage", unready, "0 to 100 per cent")?;
         self.validate_parallelism()?;
+        self.validate_buffers()?;
         self.validate_pools(pools)?;
         self.validate_priorities(pools)
     }
@@ -210,10 +247,23 @@ impl Settings {
         ensure(drains <= all, "max-drain-parallelism", drains, expected)
     }
 
+    fn validate_buffers(&self) -> Result<(), Invalid> {
+        for (service, buffer) in &self.buffers {
+            let has_count = buffer.replicas.or(buffer.percentage).is_some();
+            let is_sized = has_count || buffer.limits.is_some();
+            let key = format!("buffers.{service}");
+            ensure(is_sized, &key, "no size", "`replicas`, `percentage` or `limits`")?;
+        }
+        Ok(())
+    }
+
     /// Names of pools must be names of pools.
     fn validate_pools(&self, pools: &[&str]) -> Result<(), Invalid> {
         let expected = || format!("one of the pools `{}`", pools.join("`, `"));
         let known = |name: &String| pools.contains(&name.as_str());
+        for group in &self.nodes {
+            ensure(known(&group.name), "nodes", &group.name, expected())?;
+        }
         for name in &self.zero_or_max_node_scaling {
             ensure(known(name), "zero-or-max-node-scaling", name, expected())?;
         }
@@ -284,14 +334,13 @@ impl Settings {
         Amounts { cores: self.cores_total.min, memory, ..Amounts::default() }
     }
 
-    /// Flags about pods. Simulated pods never belong to `kube-system`, keep nothing on their node, and have a
-    /// controller that Kubernetes brings.
+    /// Flags about pods.
     pub(super) fn drain_rules(&self) -> DrainRules {
         DrainRules {
-            skip_system: true,
-            system_timeout: Micros::from_mins(60),
-            skip_local_storage: true,
-            skip_custom_controllers: true,
+            skip_system: self.skip_nodes_with_system_pods,
+            system_timeout: self.blocking_system_pod_disruption_timeout,
+            skip_local_storage: self.skip_nodes_with_local_storage,
+            skip_custom_controllers: self.skip_nodes_with_custom_controller_pods,
             min_replicas: self.min_replica_count,
         }
     }

@@ -1,8 +1,12 @@
 //! The loop as a whole: from observations to plans.
 
 use super::*;
+use crate::karpenter::buffer::BufferSize;
 use crate::samples::{Cluster, at, node, pending, pod_spec, pool, resources, service};
-use contract::{LaunchFailure, LaunchFailureKind, PendingPod, Resources};
+use contract::{
+    DisruptionBudget, EvictionMarks, IntOrPercent, LaunchFailure, LaunchFailureKind, PendingPod,
+    PodSpec, Resources, SafeToEvict, ServiceSeen,
+};
 use std::fmt::Write;
 
 /// GPU pods of 4 cores, 16 GiB and one GPU, made at `second`.
@@ -164,7 +168,7 @@ fn a_pool_that_failed_is_left_alone_and_another_is_used() {
     check(
         &mut policy,
         &now,
-        "add-nodes pool=0 count=1 (pending pods fit on no node: pods=1, helped=1, options=2)\n",
+        "add-nodes pool=1 count=1 (pending pods fit on no node: pods=1, helped=1, options=2)\n",
     );
 }
 
@@ -191,9 +195,11 @@ fn check_removals(pods: &[&[Resources]], seconds: u64, expected: &str) {
     let mut removals = String::new();
     for second in (0..=seconds).step_by(10) {
         cluster.now = at(second);
-        for line in cluster.plan_of(&mut policy).lines().filter(|line| !line.starts_with("hold")) {
+        let plan = cluster.plan_of(&mut policy);
+        for line in plan.lines().filter(|line| line.starts_with("retire")) {
             writeln!(removals, "{second}: {line}").expect("text");
         }
+        carry_taints_out(&mut cluster, &plan);
         // What is being removed stays visible and in the way, as in a cluster.
         for node in &mut cluster.nodes {
             if removals.contains(&format!("retire node={} ", node.id)) {
@@ -202,6 +208,17 @@ fn check_removals(pods: &[&[Resources]], seconds: u64, expected: &str) {
         }
     }
     assert_eq!(removals, expected);
+}
+
+/// Puts soft taints on and takes them off, as a plan says.
+fn carry_taints_out(cluster: &mut Cluster, plan: &str) {
+    for node in &mut cluster.nodes {
+        let asks = |what: &str| {
+            plan.lines().any(|line| line.starts_with(&format!("{what} node={} ", node.id)))
+        };
+        node.softly_tainted =
+            (node.softly_tainted || asks("taint-softly")) && !asks("untaint-softly");
+    }
 }
 
 fn one_gpu() -> Resources {
@@ -248,13 +265,14 @@ fn a_node_whose_pods_fit_nowhere_else_stays() {
 fn a_node_that_a_pending_pod_is_about_to_take_is_needed() {
     let mut policy = policy();
     let empty = || vec![node(0, NodeStage::Ready, &[])];
-    let unneeded = "hold Node(NodeId(0)) (unneeded from now on: utilization=0)\n";
+    let unneeded = "hold Node(NodeId(0)) (unneeded from now on: utilization=0)\n\
+                    taint-softly node=0 (may go)\n";
     check(&mut policy, &cluster(0, empty(), vec![]), unneeded);
     check(
         &mut policy,
         &cluster(610, empty(), gpu_pods(1, 610)),
         "hold Cluster (pending pods fit on nodes that are there or on their way: pods=1)\n\
-         hold Node(NodeId(0)) (underused, but its pods fit nowhere else: utilization=0)\n",
+         hold Node(NodeId(0)) (underused, but its pods fit nowhere else: utilization=0.5)\n",
     );
     // What was found unremovable is not looked at again for five minutes.
     check(&mut policy, &cluster(909, empty(), vec![]), "");
@@ -351,4 +369,134 @@ fn settings_that_cannot_work_are_named() {
         r#"{ "priorities": [{ "priority": 1, "pools": ["l4s"] }] }"#,
         "`priorities[0].pools`: found `l4s`, expected a pattern that matches one of the pools `l40s`, `h100`",
     );
+}
+
+#[test]
+fn nodes_that_may_go_are_softly_tainted_ten_at_a_time_and_no_longer_when_they_are_needed() {
+    let mut policy = policy();
+    let mut now = cluster(0, (0..12).map(|id| node(id, NodeStage::Ready, &[])).collect(), vec![]);
+    let mut changes = Vec::new();
+    for second in [0, 10, 20] {
+        now.now = at(second);
+        if second == 20 {
+            now.nodes[0] = NodeSeen {
+                softly_tainted: true,
+                ..node(0, NodeStage::Ready, &[one_gpu(), one_gpu()])
+            };
+        }
+        let plan = now.plan_of(&mut policy);
+        let of = |what: &str| plan.lines().filter(|line| line.starts_with(what)).count();
+        changes.push((of("taint-softly"), of("untaint-softly")));
+        carry_taints_out(&mut now, &plan);
+    }
+    assert_eq!(changes, [(10, 0), (2, 0), (0, 1)]);
+}
+
+/// Two nodes with a pod each of a service that wants two replicas, all ready.
+fn protected(budget: Option<DisruptionBudget>, marks: EvictionMarks) -> Cluster {
+    let pods = [node(0, NodeStage::Ready, &[one_gpu()]), node(1, NodeStage::Ready, &[one_gpu()])];
+    let mut cluster = cluster(0, pods.to_vec(), vec![]);
+    cluster.services = vec![ServiceSeen { disruption_budget: budget, ..service(2, 2) }];
+    for node in &mut cluster.nodes {
+        for pod in &mut node.pods {
+            let spec = PodSpec { eviction: marks, ..PodSpec::clone(&pod.spec) };
+            pod.spec = spec.into();
+        }
+    }
+    cluster
+}
+
+/// What becomes of the two nodes?
+#[track_caller]
+fn check_protection(settings: Settings, cluster: &Cluster, unneeded: usize, blocked: usize) {
+    let plan = cluster.plan_of(&mut ClusterAutoscaler::new(settings));
+    let of = |words: &str| plan.lines().filter(|line| line.contains(words)).count();
+    let blocks = "one of its pods may not be moved";
+    assert_eq!((of("unneeded from now on"), of(blocks)), (unneeded, blocked), "{plan}");
+}
+
+#[test]
+fn a_budget_that_allows_no_eviction_keeps_the_nodes() {
+    let marks = EvictionMarks::default();
+    let keep = |count| Some(DisruptionBudget::MinAvailable(IntOrPercent::Count(count)));
+    let settings = Settings::default;
+    // Of two half-empty nodes one can go: its pod moves to the other.
+    check_protection(settings(), &protected(None, marks), 1, 0);
+    check_protection(settings(), &protected(keep(1), marks), 1, 1);
+    check_protection(settings(), &protected(keep(2), marks), 0, 2);
+}
+
+#[test]
+fn pods_keep_their_node_by_their_marks_unless_flags_say_otherwise() {
+    let none = EvictionMarks::default();
+    let storage = EvictionMarks { local_storage: true, ..none };
+    let system = EvictionMarks { system: true, ..none };
+    let custom = EvictionMarks { custom_controller: true, ..none };
+    let unsafe_to_evict = EvictionMarks { safe_to_evict: SafeToEvict::No, ..none };
+    let lenient = Settings {
+        skip_nodes_with_local_storage: false,
+        skip_nodes_with_system_pods: false,
+        skip_nodes_with_custom_controller_pods: false,
+        ..Settings::default()
+    };
+    for marks in [storage, system, custom] {
+        check_protection(Settings::default(), &protected(None, marks), 0, 2);
+        check_protection(lenient.clone(), &protected(None, marks), 1, 0);
+    }
+    check_protection(lenient, &protected(None, unsafe_to_evict), 0, 2);
+    // An hour old, pods of the system may be moved.
+    let mut old = protected(None, system);
+    old.now = at(3_600);
+    check_protection(Settings::default(), &old, 1, 0);
+}
+
+#[test]
+fn a_drain_that_a_budget_holds_up_is_given_up_after_two_minutes() {
+    let mut policy = policy();
+    let mut now = protected(None, EvictionMarks::default());
+    for second in (0..=610).step_by(10) {
+        now.now = at(second);
+        let plan = now.plan_of(&mut policy);
+        carry_taints_out(&mut now, &plan);
+    }
+    // The first node drains; a budget came that protects its pod.
+    (now.nodes[0].stage, now.nodes[0].since) = (NodeStage::Draining, at(615));
+    now.nodes[0].pods[0].id = contract::PodId(0);
+    let keep = DisruptionBudget::MinAvailable(IntOrPercent::Count(2));
+    now.services[0].disruption_budget = Some(keep);
+    let given_up = |plan: &str| plan.contains("uncordon node=0");
+    for (second, expected) in [(734, false), (735, true), (736, false)] {
+        now.now = at(second);
+        assert_eq!(given_up(&now.plan_of(&mut policy)), expected, "at {second} s");
+    }
+}
+
+#[test]
+fn room_is_bought_for_a_buffer_and_bought_again_when_pods_take_it() {
+    let buffer = BufferSize { replicas: Some(3), ..BufferSize::default() };
+    let buffers = [("chat".to_owned(), buffer)].into();
+    let mut policy = ClusterAutoscaler::new(Settings { buffers, ..Settings::default() });
+    let plan =
+        "add-nodes pool=0 count=2 (pending pods fit on no node: pods=3, helped=3, options=1)\n";
+    check(&mut policy, &cluster(10, vec![], vec![]), plan);
+    // Two nodes of two GPUs hold three chunks, and a fourth pod takes the last GPU.
+    let empty = || (0..2).map(|id| node(id, NodeStage::Ready, &[])).collect::<Vec<_>>();
+    let held = "hold Node(NodeId(1)) (underused, but its pods fit nowhere else: utilization=0.5)\n";
+    check(&mut policy, &cluster(20, empty(), vec![]), held);
+    let mut taken = empty();
+    taken[0] = node(0, NodeStage::Ready, &[one_gpu(), one_gpu()]);
+    let plan =
+        "add-nodes pool=0 count=1 (pending pods fit on no node: pods=1, helped=1, options=1)\n";
+    check(&mut policy, &cluster(30, taken, vec![]), plan);
+}
+
+#[test]
+fn pools_that_are_no_node_group_are_left_alone() {
+    let nodes = vec!["0:10:h100".parse().expect("a group")];
+    let mut policy = ClusterAutoscaler::new(Settings { nodes, ..Settings::default() });
+    let mut now = cluster(200, vec![node(0, NodeStage::Ready, &[])], gpu_pods(3, 100));
+    now.pools.push(pool(1, "h100", 2, (0, 0, 10)));
+    let plan = now.plan_of(&mut policy);
+    assert!(plan.contains("add-nodes pool=1 count=1"), "{plan}");
+    assert!(!plan.contains("may go"), "{plan}");
 }

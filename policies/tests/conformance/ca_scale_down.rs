@@ -2,12 +2,14 @@
 
 use crate::ca::Amounts;
 use crate::case::{Check, inputs, seconds};
-use contract::{Instant, Micros, NodeId, NodeShape, Owner, PlacedPod, PodId, PodSpec, ServiceId};
+use contract::{
+    Instant, Micros, NodeId, NodeShape, Owner, PlacedPod, PodId, PodSpec, SafeToEvict, ServiceId,
+};
 use placement::Candidate;
 use policies::cluster_autoscaler::quota::{Amounts as Total, Minimum};
 use policies::cluster_autoscaler::scale_down::{
-    Bucket, Budget, Controller, DevicePool, DrainRules, Drainability, Eligibility, Extent,
-    NoUtilization, NodeUse, PodFacts, PodUse, PoolCounts, PoolSize, Removable, SafeToEvict,
+    Bucket, Budget, Controller, DevicePool, Disruptions, DrainRules, Drainability, Eligibility,
+    Extent, NoUtilization, NodeUse, PodFacts, PodUse, PoolCounts, PoolSize, Removable,
     UnneededNode, UnneededTimes, Unremovable, Utilization, find_unneeded, nodes_to_delete,
     still_to_place, unneeded_limit, unneeded_since,
 };
@@ -385,7 +387,15 @@ fn unneeded(case: Value) -> Result<Value, String> {
     let time_for = if case.simulation_times_out_after_first { 1 } else { usize::MAX };
     let extent = Extent { limit: usize::MAX, time_for };
     let rules = default_rules();
-    let found = find_unneeded(&mut snapshot, &eligible, &rules, extent, &facts, &|_| false);
+    let found = find_unneeded(
+        &mut snapshot,
+        &eligible,
+        &rules,
+        extent,
+        &mut Disruptions::default(),
+        &facts,
+        &|_| false,
+    );
     let names = |places: Vec<usize>| -> Vec<&String> {
         places.into_iter().map(|place| &case.nodes[place].name).collect()
     };
@@ -432,7 +442,15 @@ fn limit(case: Value) -> Result<Value, String> {
     let extent = Extent { limit, time_for: usize::MAX };
     let facts = |_: &Guest<'_>| PodFacts::replicated(Micros::ZERO);
     let whole = |_| case.atomic_group;
-    let found = find_unneeded(&mut snapshot, &all, &default_rules(), extent, &facts, &whole);
+    let found = find_unneeded(
+        &mut snapshot,
+        &all,
+        &default_rules(),
+        extent,
+        &mut Disruptions::default(),
+        &facts,
+        &whole,
+    );
     Ok(json!({ "unneeded": found.unneeded.len() }))
 }
 

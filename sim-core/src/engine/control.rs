@@ -3,11 +3,7 @@
 use super::{CHECKED, Controller, Engine, Event, id};
 use crate::queue::Class;
 use crate::spec::ServiceExporter;
-use contract::{Action, Instant, Metric, Micros, Observation, Plan, PoolId, ServiceId};
-
-/// A loop that waits for unschedulable pods looks again this much later when one turns up, or when it has just
-/// acted: the time that one iteration of a real loop takes at least (Cluster Autoscaler logs show about a second).
-const LOOP_GAP: Micros = Micros::from_secs(1);
+use contract::{Action, Instant, Metric, Observation, Plan, PoolId, ServiceId};
 
 impl Engine<'_> {
     /// Asks one policy, and carries out what it asks for.
@@ -39,7 +35,7 @@ impl Engine<'_> {
         // Two turns follow at once on one that acted: Cluster Autoscaler looks at the loop before the last one.
         let acted_before = std::mem::replace(&mut entry.acted, acted);
         let soon = (acted || acted_before) && cadence.on_unschedulable;
-        let wait = if soon { LOOP_GAP.min(cadence.every) } else { cadence.every };
+        let wait = if soon { cadence.gap.min(cadence.every) } else { cadence.every };
         self.book_turn(controller, self.now + wait);
     }
 
@@ -63,9 +59,10 @@ impl Engine<'_> {
     pub(super) fn wake_controllers(&mut self) {
         for place in 0..self.controllers.len() {
             let controller = &self.controllers[place];
-            let free = controller.last.map_or(Instant::ZERO, |last| last + LOOP_GAP);
+            let cadence = controller.policy.cadence();
+            let free = controller.last.map_or(Instant::ZERO, |last| last + cadence.gap);
             let at = free.max(self.now);
-            if controller.policy.cadence().on_unschedulable && at < controller.next {
+            if cadence.on_unschedulable && at < controller.next {
                 self.book_turn(id(place), at);
             }
         }

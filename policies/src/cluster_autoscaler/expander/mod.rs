@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expander {
-    /// Any option: the default up to Cluster Autoscaler 1.32.
+    /// Any option, drawn: the default up to Cluster Autoscaler 1.32.
     Random,
     /// The least unrequested CPU and memory on the new nodes; blind to GPUs. The default from 1.33 on.
     LeastWaste,
@@ -87,7 +87,7 @@ pub fn chain<Rule>(
     left
 }
 
-/// The options that the expanders leave, by place. Upstream draws among several.
+/// The options that the expanders leave, by place; one of several is to be drawn.
 pub fn best(
     expanders: &[Expander],
     offers: &[Offer<'_>],

@@ -1,6 +1,6 @@
 //! What happens to a pod when its node is drained: rules in order, the first that speaks decides.
 
-use contract::Micros;
+use contract::{Micros, SafeToEvict};
 
 /// Who makes a pod anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,20 +19,6 @@ pub enum Controller {
     },
     /// Another controller.
     Custom,
-}
-
-/// What a pod says about its own eviction (`cluster-autoscaler.kubernetes.io/safe-to-evict`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SafeToEvict {
-    /// Nothing.
-    #[default]
-    Unsaid,
-    /// Go ahead.
-    Yes,
-    /// Keep off.
-    No,
-    /// Wait until it is done.
-    OnCompletion,
 }
 
 /// What the rules look at.

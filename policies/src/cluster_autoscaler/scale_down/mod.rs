@@ -2,8 +2,10 @@
 
 mod budget;
 mod deletion;
+mod disruptions;
 mod drainability;
 mod eligibility;
+mod going;
 mod removable;
 mod simulation;
 mod unneeded;
@@ -12,8 +14,10 @@ mod utilization;
 
 pub use budget::{Bucket, Budget, buckets};
 pub use deletion::{PoolCounts, Removable, nodes_to_delete};
-pub use drainability::{Blocker, Controller, DrainRules, Drainability, PodFacts, SafeToEvict};
+pub use disruptions::Disruptions;
+pub use drainability::{Blocker, Controller, DrainRules, Drainability, PodFacts};
 pub use eligibility::Eligibility;
+pub(super) use going::Going;
 pub use removable::{PoolSize, UnneededNode};
 pub use simulation::{Extent, Found, Movable, find_unneeded, still_to_place};
 pub use unneeded::{UnneededTimes, unneeded_limit, unneeded_since};
@@ -27,8 +31,8 @@ use super::quota::{Amounts, Minimum};
 use super::snapshot::{Guest, Snapshot};
 use super::{Memory, Settings};
 use contract::{
-    Action, Instant, Micros, NodeId, NodeSeen, NodeStage, Observation, Owner, Plan, PoolId,
-    PoolSeen, Reason, Subject,
+    Action, Instant, Micros, NodeId, NodeSeen, NodeStage, Observation, Owner, PlacedPod, Plan,
+    PodStage, PoolId, PoolSeen, Reason, Resources, Subject,
 };
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -57,15 +61,58 @@ impl<'a> ScaleDown<'a, '_> {
         tell_news(&unneeded, memory, plan);
         let ids = unneeded.iter().map(|found| found.node.id);
         memory.unneeded = unneeded_since(&memory.unneeded, ids, self.seen.now);
-        if unneeded.is_empty() {
-            return;
-        }
         if let Some((words, left)) = self.cooling_down(None, memory) {
-            let reason = Reason::new(words).with("left-s", left.as_secs_f64());
-            plan.hold(Subject::Cluster, reason);
+            if !unneeded.is_empty() {
+                let reason = Reason::new(words).with("left-s", left.as_secs_f64());
+                plan.hold(Subject::Cluster, reason);
+            }
             return;
         }
-        self.remove(&unneeded, memory, plan);
+        if !self.remove(&unneeded, memory, plan) {
+            self.taint_softly(memory, plan);
+        }
+    }
+
+    /// Has pods avoid nodes that nobody needs, and no longer those that are needed after all, so many at a time.
+    fn taint_softly(&self, memory: &Memory, plan: &mut Plan) {
+        let is_there = |node: &&NodeSeen| {
+            let is_up = (NodeStage::AcceleratorStarting..=NodeStage::Ready).contains(&node.stage);
+            is_up && !memory.going.contains_key(&node.id)
+        };
+        let differs =
+            |node: &&NodeSeen| node.softly_tainted != memory.unneeded.contains_key(&node.id);
+        let at_a_time = self.settings.max_bulk_soft_taint_count as usize;
+        for node in self.seen.nodes.iter().filter(is_there).filter(differs).take(at_a_time) {
+            let node_id = node.id;
+            if node.softly_tainted {
+                plan.act(Action::UntaintSoftly { node: node_id }, Reason::new("needed after all"));
+            } else {
+                plan.act(Action::TaintSoftly { node: node_id }, Reason::new("may go"));
+            }
+        }
+    }
+
+    /// Gives up drains that disruption budgets have held up for too long: their nodes are let off.
+    pub(super) fn give_up_drains(&self, memory: &mut Memory, plan: &mut Plan) {
+        let patience = self.settings.max_pod_eviction_time;
+        let stage_of = |pod: &PlacedPod| {
+            let service = &self.seen.services[pod.owner.service()?.index()];
+            let place = service.pods.binary_search_by_key(&pod.id, |pod| pod.id).ok()?;
+            Some(service.pods[place].stage)
+        };
+        let stays = |pod: &PlacedPod| stage_of(pod).is_some_and(|at| at != PodStage::Draining);
+        for node in self.seen.nodes.iter().filter(|node| node.stage == NodeStage::Draining) {
+            let waited = self.seen.now.since(node.since);
+            if memory.going.contains_key(&node.id)
+                && waited >= patience
+                && node.pods.iter().any(stays)
+            {
+                memory.going.remove(&node.id);
+                let reason = Reason::new("disruption budgets held the drain up for too long");
+                let reason = reason.with("waited-s", waited.as_secs_f64());
+                plan.act(Action::Uncordon { node: node.id }, reason);
+            }
+        }
     }
 
     /// Pods that were evicted and are not made anew yet will need a place.
@@ -102,8 +149,9 @@ impl<'a> ScaleDown<'a, '_> {
         let mut candidates = Vec::new();
         let mut shares = BTreeMap::new();
         for node in self.candidates(snapshot, memory) {
-            let Ok(share) = self.eligible_share(node, memory) else { continue };
             let Some(place) = snapshot.find(node.id) else { continue };
+            let used = snapshot.nodes[place].candidate.used;
+            let Ok(share) = self.eligible_share(node, used, memory) else { continue };
             shares.insert(place, (node, share));
             candidates.push(place);
         }
@@ -111,7 +159,16 @@ impl<'a> ScaleDown<'a, '_> {
         let rules = self.settings.drain_rules();
         let goes_whole = |pool: usize| self.goes_whole(&self.seen.pools[pool]);
         let facts = |guest: &Guest<'_>| self.facts(guest);
-        let found = find_unneeded(snapshot, &candidates, &rules, extent, &facts, &goes_whole);
+        let mut disruptions = Disruptions::of(self.seen.services);
+        let found = find_unneeded(
+            snapshot,
+            &candidates,
+            &rules,
+            extent,
+            &mut disruptions,
+            &facts,
+            &goes_whole,
+        );
         for (place, reason) in found.unremovable {
             let (node, share) = shares[&place];
             let until = now + self.settings.unremovable_node_recheck_timeout;
@@ -166,10 +223,15 @@ impl<'a> ScaleDown<'a, '_> {
             || (node.stage == NodeStage::AcceleratorStarting && within)
     }
 
-    /// How much of a node is requested, if it may be looked at.
-    fn eligible_share(&self, node: &NodeSeen, memory: &Memory) -> Result<f64, Unremovable> {
+    /// How much of a node is requested, pods in thought included, if it may be looked at.
+    fn eligible_share(
+        &self,
+        node: &NodeSeen,
+        used: Resources,
+        memory: &Memory,
+    ) -> Result<f64, Unremovable> {
         let pool = &self.seen.pools[node.pool.index()];
-        let utilization = utilization(node, &pool.shape);
+        let utilization = utilization(used, &pool.shape);
         let going = memory.going.contains_key(&node.id) || node.stage >= NodeStage::Draining;
         let eligibility = Eligibility {
             told_to_go_for: going.then_some(Micros::ZERO),
@@ -198,9 +260,21 @@ impl<'a> ScaleDown<'a, '_> {
     fn facts(&self, guest: &Guest<'_>) -> PodFacts {
         let service = guest.pod.and_then(|pod| pod.owner.service());
         let replicas = service.map(|service| self.seen.services[service.index()].replicas_wanted);
-        let controller = Controller::Known { replicas, exists: true };
-        // Age matters only to pods of the system, of which there are none.
-        PodFacts { controller, ..PodFacts::replicated(Micros::ZERO) }
+        let marks = &guest.spec.eviction;
+        let controller = if marks.custom_controller {
+            Controller::Custom
+        } else {
+            Controller::Known { replicas, exists: true }
+        };
+        PodFacts {
+            controller,
+            safe_to_evict: marks.safe_to_evict,
+            system: marks.system,
+            local_storage: marks.local_storage,
+            ..PodFacts::replicated(
+                guest.pod.map_or(Micros::ZERO, |pod| self.seen.now.since(pod.created)),
+            )
+        }
     }
 
     /// Whether a pool's own cool-down is on (`scale-down-delay-type-local`).
@@ -246,8 +320,8 @@ impl<'a> ScaleDown<'a, '_> {
     }
 
     /// Removes what has been unneeded for long enough: empty nodes first and many at a time, nodes with pods as far
-    /// as the budget of drains goes.
-    fn remove(&self, unneeded: &[Unneeded<'a>], memory: &mut Memory, plan: &mut Plan) {
+    /// as the budget of drains goes. True if there was any.
+    fn remove(&self, unneeded: &[Unneeded<'a>], memory: &mut Memory, plan: &mut Plan) -> bool {
         let removable = self.removable(unneeded, memory);
         let counts = self.pool_counts();
         let (empty, drain) = nodes_to_delete(removable, &counts);
@@ -255,11 +329,14 @@ impl<'a> ScaleDown<'a, '_> {
             buckets(nodes.into_iter().map(|removable| (removable.pool, removable.node)))
         };
         let (empty, drain) = self.budget(memory).crop(by_pool(empty), by_pool(drain), &counts);
+        let mut removes = false;
         for (buckets, drains) in [(empty, false), (drain, true)] {
             for place in buckets.into_iter().flat_map(|bucket| bucket.nodes) {
                 self.remove_one(&unneeded[place], drains, memory, plan);
+                removes = true;
             }
         }
+        removes
     }
 
     /// Nodes that have been unneeded for long enough and that pool and cluster can spare, by place in the list.
@@ -280,8 +357,8 @@ impl<'a> ScaleDown<'a, '_> {
             };
             let times = self.settings.unneeded_times();
             if node.remove(Some(&mut sizes[pool]), times, &mut minimum).is_ok() {
-                let Movable { pods, on_completion, .. } = found.movable;
-                removable.push(Removable { node: place, pool, pods, on_completion, risky: false });
+                let Movable { pods, on_completion, risky, .. } = found.movable;
+                removable.push(Removable { node: place, pool, pods, on_completion, risky });
             }
         }
         removable
@@ -352,7 +429,7 @@ impl<'a> ScaleDown<'a, '_> {
         };
         let after = self.settings.node_delete_delay_after_taint;
         plan.act(Action::Retire { node: node.id, after }, reason);
-        memory.goes(node, drains, now);
+        memory.goes(node, drains, now, now + after);
     }
 }
 
@@ -361,34 +438,5 @@ fn tell_news(unneeded: &[Unneeded<'_>], memory: &Memory, plan: &mut Plan) {
     for found in unneeded.iter().filter(|found| !memory.unneeded.contains_key(&found.node.id)) {
         let reason = Reason::new("unneeded from now on").with("utilization", found.share);
         plan.hold(Subject::Node(found.node.id), reason);
-    }
-}
-
-/// A node that was told to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Going {
-    /// Its pool.
-    pub(super) pool: PoolId,
-    /// It has pods.
-    pub(super) drains: bool,
-}
-
-impl Memory {
-    /// Notes that a node goes, and which pods it loses.
-    fn goes(&mut self, node: &NodeSeen, drains: bool, now: Instant) {
-        self.going.insert(node.id, Going { pool: node.pool, drains });
-        self.removed_at.insert(node.pool, now);
-        for service in node.pods.iter().filter_map(|pod| pod.owner.service()) {
-            *self.evicted.entry(service).or_default() += 1;
-        }
-    }
-
-    /// Forgets nodes that are gone, or that shut down with nothing left to wait for.
-    pub(super) fn forget_gone(&mut self, seen: &Observation<'_>) {
-        let leaves = |id: &NodeId| {
-            let place = seen.nodes.binary_search_by_key(id, |node| node.id);
-            place.is_ok_and(|place| seen.nodes[place].stage < NodeStage::Terminating)
-        };
-        self.going.retain(|id, _| leaves(id));
     }
 }

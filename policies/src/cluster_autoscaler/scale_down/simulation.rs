@@ -1,5 +1,6 @@
 //! Removal in thought: whether all pods of a node find other places.
 
+use super::disruptions::Disruptions;
 use super::drainability::{DrainRules, Drainability, PodFacts};
 use super::unremovable::Unremovable;
 use crate::cluster_autoscaler::snapshot::{Guest, SimNode, Snapshot};
@@ -15,6 +16,8 @@ pub struct Movable {
     pub pods: usize,
     /// Pods that are waited for.
     pub on_completion: usize,
+    /// A disruption budget does not allow all its pods to go at once.
+    pub risky: bool,
 }
 
 /// How far a look goes.
@@ -36,12 +39,14 @@ pub struct Found {
 }
 
 /// Looks at nodes in order. What worked stays so in the snapshot for the nodes that follow; what did not is taken
-/// back. `facts` says what of a pod matters to whether it may move; `goes_whole` which pools are all or nothing.
+/// back. `facts` says what of a pod matters to whether it may move, beside what `disruptions` leave of its budget;
+/// `goes_whole` which pools are all or nothing.
 pub fn find_unneeded(
     snapshot: &mut Snapshot<'_>,
     candidates: &[usize],
     rules: &DrainRules,
     extent: Extent,
+    disruptions: &mut Disruptions,
     facts: &dyn Fn(&Guest<'_>) -> PodFacts,
     goes_whole: &dyn Fn(usize) -> bool,
 ) -> Found {
@@ -52,7 +57,7 @@ pub fn find_unneeded(
         if !whole && counted >= extent.limit {
             continue;
         }
-        match move_pods(snapshot, place, rules, facts) {
+        match move_pods(snapshot, place, rules, disruptions, facts) {
             Ok(movable) => {
                 counted += usize::from(!whole);
                 found.unneeded.push(movable);
@@ -68,9 +73,10 @@ fn move_pods(
     snapshot: &mut Snapshot<'_>,
     place: usize,
     rules: &DrainRules,
+    disruptions: &mut Disruptions,
     facts: &dyn Fn(&Guest<'_>) -> PodFacts,
 ) -> Result<Movable, Unremovable> {
-    let (moving, on_completion) = pods_to_move(&snapshot.nodes[place], rules, facts)?;
+    let (moving, on_completion) = pods_to_move(&snapshot.nodes[place], rules, disruptions, facts)?;
     snapshot.nodes[place].removed = true;
     let mut moved = Vec::new();
     for guest in &moving {
@@ -83,18 +89,22 @@ fn move_pods(
         };
         moved.push(to);
     }
-    Ok(Movable { place, pods: moving.len(), on_completion })
+    let risky = disruptions.take(&moving);
+    Ok(Movable { place, pods: moving.len(), on_completion, risky })
 }
 
 /// The pods that must find other places, and how many are waited for.
 fn pods_to_move<'a>(
     node: &SimNode<'a>,
     rules: &DrainRules,
+    disruptions: &Disruptions,
     facts: &dyn Fn(&Guest<'_>) -> PodFacts,
 ) -> Result<(Vec<Guest<'a>>, usize), Unremovable> {
     let (mut moving, mut waiting) = (Vec::new(), 0);
     for guest in node.pods() {
-        match facts(&guest).drainability(rules) {
+        let facts = facts(&guest);
+        let budget = disruptions.left(&guest).or(facts.budget);
+        match (PodFacts { budget, ..facts }).drainability(rules) {
             Drainability::Skip | Drainability::DaemonSet => {}
             Drainability::Move => moving.push(guest),
             Drainability::Wait => waiting += 1,

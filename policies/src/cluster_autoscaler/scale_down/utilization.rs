@@ -1,6 +1,6 @@
 //! How much of a node is requested.
 
-use contract::{Micros, NodeSeen, NodeShape, Resources};
+use contract::{Micros, NodeShape, Resources};
 
 /// Upstream's name of the GPU resource in the outcome.
 pub const GPU_RESOURCE: &str = "nvidia.com/gpu";
@@ -132,8 +132,9 @@ impl NodeUse<'_> {
     }
 }
 
-/// The utilisation of a node as it is seen. Simulated clusters have neither daemon sets nor mirror pods.
-pub fn utilization(node: &NodeSeen, shape: &NodeShape) -> Result<Utilization, NoUtilization> {
+/// The utilisation of a node of which so much is requested. Simulated clusters have neither daemon sets nor mirror
+/// pods.
+pub fn utilization(used: Resources, shape: &NodeShape) -> Result<Utilization, NoUtilization> {
     let counts = NodeUse {
         allocatable: shape.allocatable,
         has_gpus: shape.gpu.is_some(),
@@ -141,19 +142,18 @@ pub fn utilization(node: &NodeSeen, shape: &NodeShape) -> Result<Utilization, No
         ignore_daemons: false,
         ignore_mirrors: false,
     };
-    counts.utilization(std::iter::once(PodUse { requests: node.used, ..PodUse::default() }))
+    counts.utilization(std::iter::once(PodUse { requests: used, ..PodUse::default() }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{node, pool, resources};
-    use contract::NodeStage;
+    use crate::samples::{pool, resources};
 
     #[track_caller]
     fn check(gpus: u32, used: Resources, expected: f64) {
         let shape = pool(0, "pool", gpus, (0, 0, 1)).shape;
-        let found = utilization(&node(0, NodeStage::Ready, &[used]), &shape);
+        let found = utilization(used, &shape);
         assert!((found.unwrap().share - expected).abs() < 1e-9);
     }
 
