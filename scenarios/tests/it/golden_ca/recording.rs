@@ -1,10 +1,14 @@
 //! A recording: the groups and pods that a real Cluster Autoscaler met, and what it asked for.
 
+use contract::Micros;
 use policies::cluster_autoscaler::Settings;
 use policies::cluster_autoscaler::expander::{PodPrices, PriorityTier};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// A loop of an idle autoscaler on a small cluster (C4: two follow within 0.2 s on one that acted).
+const LOOP_TIME: Micros = Micros::from_millis(100);
 
 /// One scripted run. Times are seconds.
 #[derive(Deserialize)]
@@ -66,6 +70,19 @@ pub(super) struct Step {
     pub(super) mem: String,
     #[serde(default)]
     pub(super) gpu: u32,
+    /// Of a disruption budget: how many stay ready, and of whose pods.
+    #[serde(default)]
+    pub(super) min: u32,
+    #[serde(default)]
+    pub(super) app: String,
+}
+
+/// A disruption budget that was there for a while.
+pub(super) struct Protection<'a> {
+    pub(super) controller: &'a str,
+    pub(super) min_available: u32,
+    pub(super) from: f64,
+    pub(super) until: f64,
 }
 
 fn one_pod() -> u32 {
@@ -99,8 +116,15 @@ pub(super) struct Order {
 pub(super) struct Asked {
     /// Orders, those that the cloud refused among them.
     pub(super) orders: Vec<Order>,
-    /// When which nodes were deleted, in seconds; failed instances are not among them.
-    pub(super) removals: Vec<f64>,
+    /// Nodes that were deleted; failed instances are not among them.
+    pub(super) removals: Vec<Removal>,
+}
+
+/// A node that was deleted: when, in seconds, and of which group.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Removal {
+    pub(super) at: f64,
+    pub(super) group: String,
 }
 
 impl Summary {
@@ -113,11 +137,13 @@ impl Summary {
         };
         let mut orders: Vec<_> = orders.map(order).collect();
         orders.sort_by(|a, b| a.at.total_cmp(&b.at));
-        let works = |(_, node): &&(f64, String)| {
-            let group = node.rsplit_once('-').map_or(&**node, |(group, _)| group);
-            !failing.contains(&group)
+        let removal = |(at, node): &(f64, String)| {
+            let group = node.rsplit_once('-').map_or(&**node, |(group, _)| group).to_owned();
+            Removal { at: *at, group }
         };
-        let removals = self.delete.iter().filter(works).map(|(at, _)| *at).collect();
+        let mut removals: Vec<_> = self.delete.iter().map(removal).collect();
+        removals.retain(|removal| !failing.contains(&&*removal.group));
+        removals.sort_by(|a, b| a.at.total_cmp(&b.at));
         Asked { orders, removals }
     }
 }
@@ -132,13 +158,23 @@ impl Run {
         summaries.map(|summary| summary.asked(&failing)).collect()
     }
 
-    /// The flags of the run, and what its provider said about prices: 0.1 for every pod.
-    pub(super) fn settings(&self) -> Settings {
+    /// The flags of the run, and what its provider said about prices: 0.1 for every pod. A provider that answers for
+    /// the options of single groups leaves nodes no time to start (quirk Q1 of the recordings).
+    pub(super) fn settings(&self, seed: u64) -> Settings {
         let flags = self.flags.common.iter().chain(&self.flags.specific).cloned().collect();
         let free = contract::UsdPerHour(0.0);
         let priorities = self.priority_map.as_deref().map(tiers);
+        let defaults = Settings::default();
+        let startup = if self.id.ends_with("with_group_options") {
+            Micros::ZERO
+        } else {
+            defaults.max_node_startup_time
+        };
         Settings {
             flags,
+            seed,
+            loop_time: LOOP_TIME,
+            max_node_startup_time: startup,
             priorities: priorities.unwrap_or_default(),
             pod_prices: PodPrices {
                 pod: contract::UsdPerHour(0.1),
@@ -146,7 +182,7 @@ impl Run {
                 memory_gib: free,
                 gpu: free,
             },
-            ..Settings::default()
+            ..defaults
         }
     }
 
@@ -160,16 +196,28 @@ impl Run {
     /// Counts of pods by controller: what the script makes of them, and when.
     pub(super) fn controllers(&self) -> BTreeMap<&str, Vec<&Step>> {
         let mut controllers: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for step in &self.workload {
+        let makes_pods = |step: &&Step| matches!(&*step.what, "rs" | "pod" | "scale");
+        for step in self.workload.iter().filter(makes_pods) {
             controllers.entry(&*step.name).or_default().push(step);
         }
         controllers
     }
 
-    /// Whether the script does nothing but make pods and change their number.
-    pub(super) fn is_plain(&self) -> bool {
-        let plain = |step: &Step| matches!(&*step.what, "rs" | "pod" | "scale");
-        self.workload.iter().all(plain)
+    /// Disruption budgets that the script makes and deletes.
+    pub(super) fn protections(&self) -> Vec<Protection<'_>> {
+        let until = |name: &str| {
+            let mut ends = self.workload.iter().filter(|step| step.what == "delpdb");
+            ends.find(|step| step.name == name).map_or(f64::INFINITY, |step| step.at)
+        };
+        let budgets = self.workload.iter().filter(|step| step.what == "pdb");
+        budgets
+            .map(|step| Protection {
+                controller: &step.app,
+                min_available: step.min,
+                from: step.at,
+                until: until(&step.name),
+            })
+            .collect()
     }
 }
 

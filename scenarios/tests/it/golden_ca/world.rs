@@ -1,11 +1,13 @@
 //! The recording's cloud, cluster and script in the engine.
 
-use super::recording::{Asked, Group, Order, Run, Step};
+use super::provider::Provider;
+use super::recording::{Asked, Group, Order, Protection, Removal, Run, Step};
 use contract::{
-    Action, Bytes, Cadence, GpuModel, Instant, Micros, MilliCpu, NodeShape, Observation, Plan,
-    PodSpec, Policy, PoolId, Reason, Resources, ServiceId, StateError, UsdPerHour,
+    Action, Bytes, Cadence, GpuModel, Instant, Micros, MilliCpu, NodeId, NodeShape, Observation,
+    Plan, PodSpec, Policy, PoolId, Reason, Resources, ServiceId, StateError, UsdPerHour,
 };
 use policies::NodePolicy;
+use policies::cluster_autoscaler::Settings;
 use sim_core::delay::Delay;
 use sim_core::random::Seed;
 use sim_core::spec::{
@@ -15,6 +17,7 @@ use sim_core::spec::{
 };
 use sim_core::{Arrival, Recorder};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The script begins so long after the run: the recorded autoscalers had idled for three loops.
@@ -29,22 +32,49 @@ const READY_S: f64 = 0.7;
 /// From the last eviction to the deletion of the instance: the real one looks every 5 s.
 const EVICTION_POLL_S: f64 = 5.0;
 
+/// Luck of a flight, and how often its autoscaler is restarted.
+#[derive(Clone, Copy)]
+pub(super) struct Flight {
+    /// Of pods' names, which decide who goes first, and of the autoscaler's own choices.
+    pub(super) luck: u32,
+    /// Before every loop the autoscaler gives way to a fresh one that knows its saved state.
+    pub(super) restarts: bool,
+}
+
 /// What our own autoscaler asks for in the recording's place.
-pub(super) fn fly(run: &Run) -> Asked {
-    let policy = NodePolicy::ClusterAutoscaler(Box::new(run.settings()));
+pub(super) fn fly(run: &Run, flight: Flight) -> Asked {
+    fly_with(run, run.settings(flight.luck.into()), flight)
+}
+
+/// The same with other settings.
+pub(super) fn fly_with(run: &Run, settings: Settings, flight: Flight) -> Asked {
+    let policy = NodePolicy::ClusterAutoscaler(Box::new(settings));
     let pools: Vec<_> = run.groups.iter().map(|group| &*group.id).collect();
     policy.validate(&pools).expect("the flags of a run that took place");
     let controllers = run.controllers();
+    let names: Vec<_> = controllers.keys().copied().collect();
     let mut log = Log { groups: &run.groups, asked: Asked::default() };
     let none = || Box::new(std::iter::empty::<Arrival>()) as Box<dyn sim_core::ArrivalSource>;
+    let provider = Provider::new(policy, flight.restarts, budgets(run, &names));
     sim_core::run(
-        spec(run, &controllers),
+        spec(run, &controllers, flight.luck),
         controllers.iter().map(|_| none()).collect::<Vec<_>>(),
-        vec![Box::new(Script::new(&controllers)), policy.build()],
+        vec![Box::new(Script::new(&controllers)), Box::new(provider)],
         &mut log,
     )
     .expect("no source fails");
     log.asked
+}
+
+/// Disruption budgets by service, with the time for which each is there.
+fn budgets(run: &Run, names: &[&str]) -> Vec<(ServiceId, u32, Range<Instant>)> {
+    let place = |name: &str| names.iter().position(|known| *known == name);
+    let budget = |own: Protection<'_>| {
+        let place = u32::try_from(place(own.controller)?).ok()?;
+        let until = if own.until.is_finite() { moment(own.until) } else { Instant::FAR };
+        Some((ServiceId(place), own.min_available, moment(own.from)..until))
+    };
+    run.protections().into_iter().filter_map(budget).collect()
 }
 
 /// Writes the counts of the script at their times.
@@ -102,6 +132,14 @@ struct Log<'a> {
     asked: Asked,
 }
 
+impl Log<'_> {
+    fn removed(&mut self, seen: &Observation<'_>, node: NodeId, at: f64) {
+        let node = seen.nodes.iter().find(|seen| seen.id == node).expect("a node that is seen");
+        let group = self.groups[node.pool.index()].id.clone();
+        self.asked.removals.push(Removal { at, group });
+    }
+}
+
 impl Recorder for Log<'_> {
     fn turn(&mut self, _: &str, seen: &Observation<'_>, plan: &Plan) {
         let now = seen.now.as_secs_f64() - START_S;
@@ -112,12 +150,12 @@ impl Recorder for Log<'_> {
                     self.asked.orders.push(Order { at: now, group, count });
                 }
                 Some(Action::Retire { node, after }) => {
-                    let place = seen.nodes.iter().position(|seen| seen.id == node);
-                    let drains = place.is_some_and(|place| !seen.nodes[place].pods.is_empty());
+                    let drains =
+                        seen.nodes.iter().any(|seen| seen.id == node && !seen.pods.is_empty());
                     let poll = if drains { EVICTION_POLL_S } else { 0.0 };
-                    self.asked.removals.push(now + after.as_secs_f64() + poll);
+                    self.removed(seen, node, now + after.as_secs_f64() + poll);
                 }
-                Some(Action::Delete { .. }) => self.asked.removals.push(now),
+                Some(Action::Delete { node }) => self.removed(seen, node, now),
                 _ => {}
             }
         }
@@ -128,10 +166,10 @@ fn seconds(seconds: f64) -> Delay {
     Delay::Fixed(Micros::from_secs_f64(seconds))
 }
 
-fn spec(run: &Run, controllers: &BTreeMap<&str, Vec<&Step>>) -> RunSpec {
+fn spec(run: &Run, controllers: &BTreeMap<&str, Vec<&Step>>, luck: u32) -> RunSpec {
     let services = controllers.iter().map(|(name, steps)| service(name, steps[0]));
     RunSpec {
-        seed: Seed { seed: 1, run: 0 },
+        seed: Seed { seed: 1, run: luck },
         horizon: Micros::from_secs_f64(START_S + run.duration_s),
         drain: Micros::ZERO,
         bin: Micros::from_mins(1),
@@ -143,7 +181,7 @@ fn spec(run: &Run, controllers: &BTreeMap<&str, Vec<&Step>>) -> RunSpec {
             scheduling: seconds(0.0),
             queue: placement::Queue::default(),
             profile: placement::Profile::default(),
-            ties: sim_core::spec::Ties::First,
+            ties: sim_core::spec::Ties::Random,
         },
         metrics: MetricsSpec::from(MetricsPath {
             metrics: Vec::new(),
