@@ -1,6 +1,6 @@
 //! Instance types, and the offerings in which a cloud sells them.
 
-use super::requirements::{CAPACITY_TYPE_KEY, POOL_KEY, Requirements};
+use super::requirements::{Allowed, CAPACITY_TYPE_KEY, POOL_KEY, Requirements};
 use contract::{NodeShape, PoolId, Resources, UsdPerHour, ZONE_KEY};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,9 +63,33 @@ pub struct Offering {
 impl Offering {
     /// Whether requirements let it in; whether it is available does not matter.
     pub fn suits(&self, requirements: &Requirements) -> bool {
-        requirements.allows(ZONE_KEY, &self.zone)
-            && requirements.allows(POOL_KEY, &self.pool_name)
-            && requirements.allows(CAPACITY_TYPE_KEY, self.capacity_type.label())
+        OfferingRules::of(requirements).let_in(self)
+    }
+}
+
+/// What requirements say about offerings, looked up once for many of them.
+#[derive(Clone, Copy)]
+struct OfferingRules<'r> {
+    zone: Option<&'r Allowed>,
+    pool: Option<&'r Allowed>,
+    capacity_type: Option<&'r Allowed>,
+}
+
+impl<'r> OfferingRules<'r> {
+    fn of(requirements: &'r Requirements) -> Self {
+        Self {
+            zone: requirements.get(ZONE_KEY),
+            pool: requirements.get(POOL_KEY),
+            capacity_type: requirements.get(CAPACITY_TYPE_KEY),
+        }
+    }
+
+    fn let_in(self, offering: &Offering) -> bool {
+        let passes =
+            |rule: Option<&Allowed>, value: &str| rule.is_none_or(|one| one.holds(Some(value)));
+        passes(self.zone, &offering.zone)
+            && passes(self.pool, &offering.pool_name)
+            && passes(self.capacity_type, offering.capacity_type.label())
     }
 }
 
@@ -90,6 +114,7 @@ impl InstanceType {
         &'a self,
         requirements: &Requirements,
     ) -> impl Iterator<Item = &'a Offering> {
-        self.offerings.iter().filter(|offering| offering.available && offering.suits(requirements))
+        let rules = OfferingRules::of(requirements);
+        self.offerings.iter().filter(move |offering| offering.available && rules.let_in(offering))
     }
 }

@@ -9,6 +9,21 @@ pub fn cheapest(instance: &InstanceType, requirements: &Requirements) -> Option<
     instance.suitable(requirements).map(|offering| offering.price).min_by(by_price)
 }
 
+/// Puts instance types in order, those with the cheapest offering first, of equal prices by name.
+pub fn sort<'t, T: Copy>(
+    types: &mut Vec<T>,
+    requirements: &Requirements,
+    instance: impl Fn(&T) -> &'t InstanceType,
+) {
+    let price =
+        |one: &T| cheapest(instance(one), requirements).map_or(f64::INFINITY, |price| price.0);
+    let mut priced: Vec<_> = types.iter().map(|one| (price(one), *one)).collect();
+    priced.sort_by(|(a, one), (b, other)| {
+        a.total_cmp(b).then_with(|| instance(one).name.cmp(&instance(other).name))
+    });
+    *types = priced.into_iter().map(|(_, one)| one).collect();
+}
+
 /// The highest price that a launch may come to: Karpenter launches reserved capacity before spot before on
 /// demand, in a zone that it does not choose. `None` if nothing suits.
 pub fn worst_launch<'a>(

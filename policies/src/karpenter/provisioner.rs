@@ -24,7 +24,8 @@ pub(super) fn round(
     if asks.is_empty() {
         return;
     }
-    let outcome = simulate(&model.world(&model.nodes), &asks);
+    let nodes: Vec<_> = model.nodes.iter().collect();
+    let outcome = simulate(&model.world(&nodes), &asks);
     nominate(&model, &asks, &outcome, seen, settings, memory);
     let mut launcher = Launcher::new(seen, settings, memory);
     for claim in &outcome.claims {

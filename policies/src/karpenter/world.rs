@@ -47,7 +47,7 @@ impl<'a> Model<'a> {
     }
 
     /// The world with these nodes.
-    pub(super) fn world<'b>(&'b self, nodes: &'b [ExistingNode<'a>]) -> World<'b> {
+    pub(super) fn world<'b>(&'b self, nodes: &'b [&'b ExistingNode<'a>]) -> World<'b> {
         World { types: &self.types, pools: &self.pools, nodes, rules: self.rules }
     }
 }

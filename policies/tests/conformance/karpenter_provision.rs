@@ -451,6 +451,7 @@ fn provision(case: Value) -> Result<Value, String> {
     let shapes: Vec<_> = case.existing.iter().map(NodeInput::shape).collect();
     let nodes: Vec<_> =
         shapes.iter().enumerate().map(|(place, shape)| node(shape, place)).collect();
+    let nodes: Vec<_> = nodes.iter().collect();
     let rules =
         Rules { min_values: case.min_values_policy.unwrap_or_default(), ..Rules::default() };
     let pools = in_order(pools);

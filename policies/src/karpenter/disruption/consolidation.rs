@@ -134,7 +134,8 @@ fn replace<'a>(
     };
     let all_spot = sources.iter().all(|source| source.capacity_type == CapacityType::Spot);
     let mut requirements = without.requirements.clone();
-    let mut types = sorted(without.types, &requirements);
+    let mut types = without.types.to_vec();
+    price::sort(&mut types, &requirements, |&instance| instance);
     let is_spot_to_spot = all_spot && allows(CapacityType::Spot);
     if is_spot_to_spot {
         if !rules.spot_to_spot {
@@ -188,15 +189,6 @@ fn pin(requirements: &mut Requirements, capacity_type: CapacityType) {
 fn worst(instance: &InstanceType, requirements: &Requirements) -> f64 {
     let suitable: Vec<_> = instance.suitable(requirements).collect();
     price::worst_launch(suitable.into_iter()).map_or(f64::INFINITY, |price| price.0)
-}
-
-fn sorted<'a>(types: &[&'a InstanceType], requirements: &Requirements) -> Vec<&'a InstanceType> {
-    let price = |instance: &InstanceType| {
-        price::cheapest(instance, requirements).map_or(f64::INFINITY, |price| price.0)
-    };
-    let mut sorted = types.to_vec();
-    sorted.sort_by(|a, b| price(a).total_cmp(&price(b)));
-    sorted
 }
 
 /// If a type that is to go might come back, only what is cheaper than the cheapest such node makes sense: for the

@@ -59,9 +59,9 @@ pub(super) struct Disruptor<'a, 'b> {
 }
 
 /// What a simulation without some nodes came to.
-struct Trial<'b> {
+struct Trial<'m> {
     /// Nodes that pods could move to.
-    nodes: Vec<ExistingNode<'b>>,
+    nodes: Vec<&'m ExistingNode<'m>>,
     outcome: Outcome,
     /// The first so many places are those of pods that leave.
     leaving: usize,
@@ -208,7 +208,7 @@ impl<'a, 'b> Disruptor<'a, 'b> {
     }
 
     /// Where pods would go without these nodes.
-    fn trial(&self, chosen: &[&Candidate]) -> Trial<'b> {
+    fn trial(&self, chosen: &[&Candidate]) -> Trial<'_> {
         let nodes = self.nodes_without(chosen);
         let mut asks = self.leaving(chosen);
         let leaving = asks.len();
@@ -219,7 +219,7 @@ impl<'a, 'b> Disruptor<'a, 'b> {
 
     /// Nodes that pods may move to. From 1.14 on a node that waits for its own `consolidateAfter` takes none, for
     /// that would put its own consolidation off.
-    fn nodes_without(&self, chosen: &[&Candidate]) -> Vec<ExistingNode<'b>> {
+    fn nodes_without(&self, chosen: &[&Candidate]) -> Vec<&ExistingNode<'b>> {
         let going: BTreeSet<_> = chosen.iter().map(|candidate| candidate.id).collect();
         let receives = |node: &&ExistingNode<'b>| {
             let known = self.memory.nodes.get(&node.id);
@@ -231,7 +231,7 @@ impl<'a, 'b> Disruptor<'a, 'b> {
             known.initialized.is_none_or(|since| may_receive(after, self.seen.now.since(since)))
         };
         let stays = |node: &&ExistingNode<'b>| !going.contains(&node.id);
-        self.model.nodes.iter().filter(stays).filter(receives).cloned().collect()
+        self.model.nodes.iter().filter(stays).filter(receives).collect()
     }
 
     fn leaving(&self, chosen: &[&Candidate]) -> Vec<Ask> {

@@ -265,13 +265,7 @@ impl Claim {
             let requirements = &self.requirements;
             self.types.retain(|&place| types[place].suitable(requirements).next().is_some());
         }
-        let requirements = &self.requirements;
-        let price = |&place: &usize| {
-            price::cheapest(&types[place], requirements).map_or(f64::INFINITY, |price| price.0)
-        };
-        self.types.sort_by(|a, b| {
-            price(a).total_cmp(&price(b)).then_with(|| types[*a].name.cmp(&types[*b].name))
-        });
+        price::sort(&mut self.types, &self.requirements, |&place| &types[place]);
         self.types.truncate(MOST_TYPES);
     }
 }

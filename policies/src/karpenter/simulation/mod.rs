@@ -62,7 +62,7 @@ pub struct World<'a> {
     /// Pools, [in order](in_order).
     pub pools: &'a [NodePool],
     /// Nodes that are there or on their way: initialised ones first, then by name.
-    pub nodes: &'a [ExistingNode<'a>],
+    pub nodes: &'a [&'a ExistingNode<'a>],
     /// How it goes about it.
     pub rules: Rules,
 }
@@ -187,7 +187,7 @@ impl<'a> Scheduler<'a> {
     fn on_node(&mut self, shape: usize) -> Option<usize> {
         let asked = &self.shapes[shape];
         let takes = |place: &usize| {
-            let node = &self.world.nodes[*place];
+            let node = self.world.nodes[*place];
             let (used, pods) = self.used[*place];
             node.takes(asked, used, pods) && self.topology.allows_node(asked, node)
         };
@@ -200,7 +200,7 @@ impl<'a> Scheduler<'a> {
         let asked = &self.shapes[shape];
         self.used[place].0 += asked.bare.requests;
         self.used[place].1 += 1;
-        self.topology.placed_on_node(asked, &self.world.nodes[place]);
+        self.topology.placed_on_node(asked, self.world.nodes[place]);
         Some(place)
     }
 
