@@ -35,5 +35,7 @@ pub use owner::Owner;
 pub use plan::{Action, Decision, Plan, Reason, Subject};
 pub use pods::{Pods, Sampled};
 pub use policy::{Cadence, Policy, StateError};
-pub use resources::{GpuModel, NodeShape, PodSpec, Resources, Taint, TaintEffect, Toleration};
+pub use resources::{
+    Daemons, GpuModel, NodeShape, PodSpec, Resources, Taint, TaintEffect, Toleration,
+};
 pub use units::{Bytes, Instant, Micros, MilliCpu, UnitError, UsdPerHour, thousandths};

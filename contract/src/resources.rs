@@ -86,8 +86,11 @@ impl fmt::Display for GpuModel {
 /// What a node offers once it is ready: the same for every node of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeShape {
-    /// What pods may use in all.
+    /// What pods of services and jobs may use in all: what daemon sets hold is not in it.
     pub allocatable: Resources,
+    /// What daemon sets hold beside that.
+    #[serde(default, skip_serializing_if = "Daemons::are_none")]
+    pub daemons: Daemons,
     /// Which GPUs it has, if any.
     pub gpu: Option<GpuModel>,
     /// How its GPUs are divided among pods.
@@ -97,8 +100,24 @@ pub struct NodeShape {
     pub labels: BTreeMap<String, String>,
     /// Taints that keep pods off.
     pub taints: Vec<Taint>,
-    /// How many pods the kubelet accepts.
+    /// How many pods of services and jobs the kubelet accepts.
     pub pod_limit: u32,
+}
+
+/// The pods of daemon sets on every node of a shape. They are there from the start and go with their node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Daemons {
+    /// What they request together.
+    pub requests: Resources,
+    /// How many they are.
+    pub pods: u32,
+}
+
+impl Daemons {
+    /// Whether there are none.
+    pub fn are_none(&self) -> bool {
+        self.pods == 0
+    }
 }
 
 /// A mark on a node that pods must tolerate.

@@ -30,10 +30,10 @@ pub(super) fn capacity_type(pool: &PoolSeen, settings: &Settings) -> CapacityTyp
     }
 }
 
-/// What a pool's machine has in all, as far as its labels say; else what pods may use.
+/// What a pool's machine has in all, as far as its labels say; else what pods and daemons may use.
 pub(super) fn capacity(shape: &NodeShape) -> Resources {
     let number = |key| shape.labels.get(key).and_then(|value| value.parse::<u64>().ok());
-    let mut capacity = shape.allocatable;
+    let mut capacity = shape.allocatable + shape.daemons.requests;
     if let Some(cores) = number(INSTANCE_CPU_KEY) {
         capacity.cpu = MilliCpu(cores * 1000);
     }
@@ -94,6 +94,7 @@ fn is_alike(a: &NodeShape, b: &NodeShape) -> bool {
     a.allocatable == b.allocatable
         && a.gpu == b.gpu
         && a.taints == b.taints
+        && a.daemons == b.daemons
         && a.pod_limit == b.pod_limit
         && a.sharing == b.sharing
 }

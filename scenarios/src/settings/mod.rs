@@ -2,6 +2,7 @@
 
 mod budget;
 mod control;
+mod daemon_set;
 mod delay;
 mod job;
 mod manifest;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use budget::{DisruptionBudget, Part};
 pub use control::{Control, Ties};
+pub use daemon_set::{DaemonRequests, DaemonSet};
 pub use delay::DelaySetting;
 pub use job::{Checkpoint, Gangs, Job, Submit, Width};
 pub use manifest::{Manifest, MetricName};
@@ -53,6 +55,9 @@ pub struct Settings {
     pub metrics: Metrics,
     /// Node pools, by name.
     pub pool: IndexMap<String, Pool>,
+    /// Pods on every node, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub daemon_set: IndexMap<String, DaemonSet>,
     /// Services, by name.
     pub service: IndexMap<String, Service>,
     /// Classes of jobs, by name.

@@ -1,6 +1,7 @@
 //! From settings to the engine's own terms. What the types of the settings cannot check is checked here, each
 //! misfit an error at its key; what a scenario leaves to the catalogue is filled in.
 
+mod daemon_sets;
 mod instance_labels;
 mod jobs;
 mod metrics;
@@ -49,7 +50,8 @@ pub(crate) fn wire(settings: &mut Settings, document: &Document) -> Result<Wired
     let check = Check { catalogue: Catalogue::embedded(), document, stack: None };
     check.not_empty("pool", settings.pool.len())?;
     check.not_empty("service", settings.service.len())?;
-    let pools = check.pools(&mut settings.pool)?;
+    let mut pools = check.pools(&mut settings.pool)?;
+    check.daemon_sets(&settings.daemon_set, &mut pools)?;
     let (services, introductions) = check.services(&mut settings.service, &pools)?;
     let jobs = check.jobs(&mut settings.job, &pools)?;
     check.stacks(settings)?;
@@ -119,7 +121,8 @@ impl Check<'_> {
                 }
             }
             let check = Check { stack: Some((place, stack)), ..*self };
-            let pools = check.pools(&mut pools)?;
+            let mut pools = check.pools(&mut pools)?;
+            check.daemon_sets(&settings.daemon_set, &mut pools)?;
             let (services, _) = check.services(&mut services, &pools)?;
             divided.insert(stack.name.clone(), Divided { pools, services });
         }

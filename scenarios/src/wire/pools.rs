@@ -6,7 +6,7 @@ use crate::catalog::{Instance, InterruptionBand, Platform, Stage};
 use crate::document::{KeyPath, key};
 use crate::error::ScenarioError;
 use crate::settings::{DelaySetting, Pool, Spot, StandbyPool, StandbyState};
-use contract::{NodeShape, Sharing, UsdPerHour};
+use contract::{Daemons, NodeShape, Sharing, UsdPerHour};
 use indexmap::IndexMap;
 use sim_core::spec::{DataPathSpec, NodeStages, PoolSpec, SpotSpec, StandbySpec, ZoneSpec};
 use std::sync::Arc;
@@ -246,5 +246,6 @@ fn shape(name: &str, pool: &Pool, instance: &Instance, sharing: Sharing) -> Node
         labels: node_labels(&pool.instance, instance.arch.label(), name, &own),
         taints: pool.taints.clone(),
         pod_limit: POD_LIMIT,
+        daemons: Daemons::default(),
     }
 }

@@ -33,7 +33,7 @@ fn error(from: &str, to: &str) -> String {
 #[test]
 fn a_misspelt_key_is_shown_with_the_right_one() {
     assert_snapshot!(error("horizon =", "horizn ="), @r#"
-    my.toml, `horizn = "1h"`, column 1: `horizn`: found the unknown key `horizn`, expected one of `name`, `about`, `horizon`, `drain`, `bin`, `control`, `metrics`, `pool`, `service`, `job`, `stack`, `metric-map`
+    my.toml, `horizn = "1h"`, column 1: `horizn`: found the unknown key `horizn`, expected one of `name`, `about`, `horizon`, `drain`, `bin`, `control`, `metrics`, `pool`, `daemon-set`, `service`, `job`, `stack`, `metric-map`
     hint: did you mean `horizon`?
     "#);
     assert_snapshot!(error("launch-failure =", "launch-failures ="), @r#"

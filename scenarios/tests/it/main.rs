@@ -5,6 +5,7 @@ mod bad_sharing;
 mod ca_vs_karpenter;
 mod catalogue;
 mod complaints;
+mod daemon_sets;
 mod defaults;
 mod experiment;
 mod fingerprints;
