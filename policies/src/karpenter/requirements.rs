@@ -56,9 +56,24 @@ pub struct PoolRequirement {
     pub min_values: Option<u32>,
 }
 
+/// How varied a `NodePool` may ask instance types to be (its schema).
+const MIN_VALUES: std::ops::RangeInclusive<u32> = 1..=50;
+
 impl PoolRequirement {
+    /// Whether a node needs the label to pass.
+    pub fn needs_label(&self) -> bool {
+        !matches!(self.operator, Operator::NotIn | Operator::DoesNotExist)
+    }
+
     /// Checks that the values suit the operator.
     pub(super) fn validate(&self) -> Result<(), Invalid> {
+        if let Some(least) = self.min_values {
+            ensure(MIN_VALUES.contains(&least), "min-values", least, "from 1 to 50")?;
+            let named = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+            let is_met = self.operator != Operator::In || least <= named;
+            let expected = format!("at most the number of `values`, {named}");
+            ensure(is_met, "min-values", least, expected)?;
+        }
         let count = self.values.len();
         let found = format!("{count} values for `{}`", self.key);
         match self.operator {

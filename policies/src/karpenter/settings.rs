@@ -293,6 +293,9 @@ fn known_pool(key: &str, pool: &str, pools: &[&str]) -> Result<(), Invalid> {
     ensure(pools.contains(&pool), key, pool, expected)
 }
 
+/// The greatest weight of a `NodePool` (its schema).
+const MOST_WEIGHT: u32 = 100;
+
 impl NodePool {
     /// What its nodes are made from.
     pub(super) fn template(&self) -> Template {
@@ -304,6 +307,8 @@ impl NodePool {
     }
 
     fn validate(&self, pools: &[&str]) -> Result<(), Invalid> {
+        let weight = self.weight;
+        ensure(weight <= MOST_WEIGHT, "weight", weight, format!("at most {MOST_WEIGHT}"))?;
         for requirement in &self.requirements {
             requirement.validate().map_err(|invalid| invalid.inside("requirements"))?;
             if requirement.key == POOL_KEY {

@@ -18,6 +18,7 @@ mod hpa;
 mod keda;
 mod knative;
 mod metric_names;
+mod node_overlay;
 mod node_pool;
 mod quantity;
 mod tree;

@@ -1,5 +1,5 @@
-//! Karpenter's `NodePool` (karpenter.sh/v1) and `CapacityBuffer` (autoscaling.x-k8s.io): node policies from the YAML
-//! that people have.
+//! Karpenter's `NodePool` (karpenter.sh/v1), `NodeOverlay` (karpenter.sh/v1alpha1) and `CapacityBuffer`
+//! (autoscaling.x-k8s.io): node policies from the YAML that people have.
 //!
 //! The nodes themselves are pools of the scenario: labels and taints of their machines stand there, and what a
 //! template says of them is refused rather than dropped. `EC2NodeClass` and its like say how a machine is set up,
@@ -7,8 +7,8 @@
 
 use super::fault::Fault;
 use super::file::{Object, Resource};
-use super::go;
 use super::quantity::Quantity;
+use super::{go, node_overlay};
 use crate::error::ScenarioError;
 use contract::{Bytes, Micros, MilliCpu};
 use indexmap::IndexMap;
@@ -78,7 +78,7 @@ struct NodeClassRef {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RequirementText {
+pub(super) struct RequirementText {
     key: String,
     operator: Operator,
     #[serde(default)]
@@ -136,6 +136,14 @@ pub(super) fn settings(objects: &[Object]) -> Result<Settings, ScenarioError> {
                 let pool = convert(object.read()?).map_err(|fault| object.error(fault))?;
                 settings.node_pools.insert(object.name().to_owned(), pool);
             }
+            ("karpenter.sh/v1alpha1", "NodeOverlay") => {
+                let overlay = node_overlay::convert(object.read()?);
+                settings.overlays.push(overlay.map_err(|fault| object.error(fault))?);
+            }
+            (version, "NodeOverlay") => {
+                let fault = Fault::expected(["apiVersion"], version, "`karpenter.sh/v1alpha1`");
+                return Err(object.error(fault));
+            }
             (group, "CapacityBuffer") if group.starts_with("autoscaling.x-k8s.io/") => {
                 let (service, size) =
                     buffer(object.read()?).map_err(|fault| object.error(fault))?;
@@ -147,7 +155,7 @@ pub(super) fn settings(objects: &[Object]) -> Result<Settings, ScenarioError> {
                 return Err(object.error(fault));
             }
             (_, kind) => {
-                let expected = "`NodePool`, `CapacityBuffer` or a node class";
+                let expected = "`NodePool`, `NodeOverlay`, `CapacityBuffer` or a node class";
                 return Err(object.error(Fault::expected(["kind"], kind, expected)));
             }
         }

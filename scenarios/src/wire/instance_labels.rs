@@ -43,6 +43,8 @@ pub(super) fn instance_labels(
         let model = gpu.split('-').next().unwrap_or(gpu).to_lowercase();
         add("karpenter.k8s.aws/instance-gpu-name", model);
         add("karpenter.k8s.aws/instance-gpu-count", instance.gpus.to_string());
+        // The catalogue has no others on AWS.
+        add("karpenter.k8s.aws/instance-gpu-manufacturer", "nvidia".to_owned());
     }
     labels
 }

@@ -5,6 +5,7 @@ mod daemon_sets;
 mod instance_labels;
 mod jobs;
 mod metrics;
+mod node_pools;
 mod pools;
 mod services;
 mod sharing;
@@ -55,6 +56,7 @@ pub(crate) fn wire(settings: &mut Settings, document: &Document) -> Result<Wired
     let (services, introductions) = check.services(&mut settings.service, &pools)?;
     let jobs = check.jobs(&mut settings.job, &pools)?;
     check.stacks(settings)?;
+    check.node_pools(settings, &pools)?;
     Ok(Wired {
         divided: check.divided(settings)?,
         pools,

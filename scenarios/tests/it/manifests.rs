@@ -379,7 +379,10 @@ fn node_pools_and_buffers_become_karpenter_and_the_resolved_scenario_needs_no_ya
     let pool = &settings.node_pools["gpu"];
     assert_eq!((pool.weight, pool.requirements.len(), pool.budgets.len()), (10, 4, 2));
     assert_eq!(pool.consolidate_after.to_string(), "1m");
+    assert_eq!(pool.node_class, "default");
     assert_eq!(settings.buffers["chat"].replicas, Some(1));
+    let overlay = &settings.overlays[0];
+    assert_eq!((overlay.price.to_string(), overlay.weight), ("-10%".to_owned(), 5));
     let again = Scenario::parse(&resolved, "resolved.toml", Path::new("nowhere"));
     assert_eq!(again.unwrap_or_else(|error| panic!("{error}")).to_toml(), resolved);
 }
@@ -402,4 +405,17 @@ fn what_a_node_pool_says_of_its_machines_is_refused_and_never_dropped() {
     assert!(found.contains("consolidateAfter") && found.contains("found `soon`"), "{found}");
     let found = refused("  weight: 10", "  wait: 10");
     assert!(found.contains("wait"), "{found}");
+    let found = refused("  weight: 10", "  weight: 101");
+    assert!(found.contains("found `101`, expected at most 100"), "{found}");
+    let found = refused("instance-generation", "instance-local-nvme");
+    assert!(found.contains("`karpenter.k8s.aws/instance-local-nvme`"), "{found}");
+    let found = refused("  priceAdjustment: \"-10%\"", "  price: \"-10%\"");
+    assert!(found.contains("spec.price`: found `-10%`, expected a price"), "{found}");
+    let found = refused("  priceAdjustment: \"-10%\"", "  capacity:\n    example.com/slice: \"4\"");
+    assert!(found.contains("spec.capacity"), "{found}");
+    let found = refused(
+        "          values: [\"m\", \"g\"]",
+        "          values: [\"m\"]\n          minValues: 2",
+    );
+    assert!(found.contains("found `2`, expected at most the number of `values`, 1"), "{found}");
 }
