@@ -46,11 +46,15 @@ pub(super) struct Script<'a> {
     /// The luck of the run: how long nodes take to register, which of equally good nodes gets a pod, and, if it is
     /// odd, the order in which the pods of deployments come that are created at once.
     pub(super) luck: u64,
+    /// The policy is made anew before each of its looks, from what it saved after the last one.
+    pub(super) restarts: bool,
 }
 
 /// What came of a run.
 #[derive(Default)]
 pub(super) struct Flight {
+    /// Every plan of Karpenter's that asks for something or says why not.
+    pub(super) plans: Vec<String>,
     pub(super) launched: Vec<Launched>,
     /// Nodes that were asked to go, when, and why.
     pub(super) removed: Vec<(f64, String, String)>,
@@ -87,7 +91,12 @@ pub(super) fn fly(script: &Script<'_>, machines: &[Machine]) -> Result<Flight, S
     let mut log = Log { kinds, apps, flight: Flight::default() };
     let mut settings = script.settings.clone();
     settings.do_not_disrupt.extend(writer.pods.iter().filter_map(PodText::do_not_disrupt));
-    let karpenter = NodePolicy::Karpenter(Box::new(settings)).build();
+    let karpenter = NodePolicy::Karpenter(Box::new(settings));
+    let karpenter: Box<dyn Policy> = if script.restarts {
+        Box::new(Restarting { policy: karpenter.build(), made: karpenter })
+    } else {
+        karpenter.build()
+    };
     let spec = spec(script, pools, services);
     sim_core::run(spec, arrivals, vec![Box::new(writer), karpenter], &mut log)
         .map_err(|error| error.to_string())?;
@@ -188,6 +197,37 @@ impl Policy for Writer {
     }
 }
 
+/// A policy that begins anew before each look.
+struct Restarting {
+    made: NodePolicy,
+    policy: Box<dyn Policy>,
+}
+
+impl Policy for Restarting {
+    fn name(&self) -> &'static str {
+        "karpenter"
+    }
+
+    fn cadence(&self) -> Cadence {
+        self.policy.cadence()
+    }
+
+    fn decide(&mut self, seen: &Observation<'_>, plan: &mut Plan) {
+        let saved = self.policy.save().to_string();
+        self.policy = self.made.build();
+        self.policy.restore(serde_json::from_str(&saved).expect("JSON")).expect("its own state");
+        self.policy.decide(seen, plan);
+    }
+
+    fn save(&self) -> serde_json::Value {
+        self.policy.save()
+    }
+
+    fn restore(&mut self, state: serde_json::Value) -> Result<(), StateError> {
+        self.policy.restore(state)
+    }
+}
+
 /// Everything that was launched and removed.
 struct Log {
     kinds: Vec<String>,
@@ -240,7 +280,10 @@ impl Log {
 }
 
 impl Recorder for Log {
-    fn turn(&mut self, _: &str, seen: &Observation<'_>, plan: &Plan) {
+    fn turn(&mut self, name: &str, seen: &Observation<'_>, plan: &Plan) {
+        if name == "karpenter" && !plan.decisions().is_empty() {
+            self.flight.plans.push(format!("{}: {plan}", seen.now));
+        }
         for decision in plan.decisions() {
             self.note(decision, seen);
         }

@@ -8,6 +8,7 @@
 mod flight;
 mod measured;
 mod recording;
+mod restarts;
 
 use flight::{Flight, Launched, Script, fly};
 use recording::{ClaimText, Machine, Run, recordings};
@@ -111,7 +112,10 @@ const LUCKS: u64 = 2_000;
 fn fly_as_recorded(run: &Run, machines: &[Machine]) -> Result<(Flight, bool), String> {
     let with = |luck| {
         let (settings, steps) = (run.settings(), &run.workload);
-        fly(&Script { settings, steps, observed_s: run.observed_s, luck }, machines)
+        fly(
+            &Script { settings, steps, observed_s: run.observed_s, luck, restarts: false },
+            machines,
+        )
     };
     let before = run.before();
     for luck in 0..LUCKS {

@@ -60,7 +60,7 @@ struct DisruptionText {
 }
 
 /// What was done, and when.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Step {
     pub(super) t: f64,
     pub(super) action: String,
@@ -71,7 +71,7 @@ pub(super) struct Step {
     pub(super) replicas: Option<u32>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PodText {
     pub(super) app: String,
@@ -93,7 +93,7 @@ impl PodText {
     }
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct SpreadText {
     pub(super) key: String,
