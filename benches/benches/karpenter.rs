@@ -146,6 +146,8 @@ fn look(bench: &mut Criterion, name: &str, found: bool, pods: impl Fn(u32) -> u3
         pod_limit: 110,
         ..NodeShape::default()
     });
+    // Nothing is cheaper, so a node goes only if its pods fit on others.
+    pools[0].price = UsdPerHour(0.01);
     let requests = resources(3_500, 5 << 10, 0);
     let spec = Arc::new(PodSpec { requests, ..PodSpec::default() });
     let nodes = nodes(&spec, pods);
@@ -154,7 +156,7 @@ fn look(bench: &mut Criterion, name: &str, found: bool, pods: impl Fn(u32) -> u3
     let mut settings = Settings::default();
     for pool in settings.node_pools.values_mut() {
         pool.budgets = vec![Budget::always("100%")];
-        pool.consolidate_after = OrNever(Some(Micros::ZERO));
+        pool.consolidate_after = OrNever(Some(Micros::from_secs(30)));
     }
     let policy = NodePolicy::Karpenter(Box::new(settings));
     // The first look takes note of all pods, which counts as an event on every node; the second may consolidate.
@@ -165,6 +167,7 @@ fn look(bench: &mut Criterion, name: &str, found: bool, pods: impl Fn(u32) -> u3
     };
     let later = Observation { now: now + Micros::from_mins(1), ..seen };
     let mut karpenter = noted();
+    assert!(karpenter.save()["validating"].is_null(), "{name}: found too early");
     karpenter.decide(&later, &mut Plan::default());
     assert_eq!(!karpenter.save()["validating"].is_null(), found, "{name}");
     bench.bench_function(&format!("karpenter/{name}"), |bencher| {

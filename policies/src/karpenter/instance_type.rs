@@ -113,7 +113,7 @@ impl InstanceType {
     pub fn suitable<'a>(
         &'a self,
         requirements: &Requirements,
-    ) -> impl Iterator<Item = &'a Offering> {
+    ) -> impl Iterator<Item = &'a Offering> + Clone {
         let rules = OfferingRules::of(requirements);
         self.offerings.iter().filter(move |offering| offering.available && rules.let_in(offering))
     }

@@ -6,7 +6,7 @@ use super::memory::{Launch, Memory};
 use super::price;
 use super::requirements::Requirements;
 use super::simulation::{AskKind, Outcome, Place, simulate};
-use super::world::{Model, commanded};
+use super::world::Model;
 use contract::{Action, Observation, Plan, Reason, Subject};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +19,7 @@ pub(super) fn round(
     plan: &mut Plan,
 ) {
     let mut model = Model::of(seen, settings, memory);
-    let mut asks = std::mem::take(&mut model.waiting);
-    asks.extend(commanded(seen, memory));
+    let asks = std::mem::take(&mut model.waiting);
     if asks.is_empty() {
         return;
     }

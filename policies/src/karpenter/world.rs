@@ -3,7 +3,7 @@
 use super::Settings;
 use super::catalog::{capacity, capacity_type, instance_types};
 use super::instance_type::InstanceType;
-use super::memory::Memory;
+use super::memory::{Memory, Tracked};
 use super::requirements::{Allowed, NODE_POOL_KEY, Requirements};
 use super::simulation::{Ask, AskKind, ExistingNode, NodePool, Rules, World, in_order};
 use contract::{Instant, NodeId, NodeSeen, NodeStage, Observation, PodId, PodStage, Resources};
@@ -19,7 +19,7 @@ pub(super) struct Model<'a> {
     pub(super) pools: Vec<NodePool>,
     pub(super) nodes: Vec<ExistingNode<'a>>,
     rules: Rules,
-    /// Pods that wait for a place, and room for pods that are not there yet.
+    /// Pods that wait for a place, room for pods that are not there yet, and pods of nodes that are on their way out.
     pub(super) waiting: Vec<Ask>,
     /// Pods that are going already.
     pub(super) terminating: BTreeSet<PodId>,
@@ -43,6 +43,7 @@ impl<'a> Model<'a> {
         let mut waiting = pending(seen);
         waiting.extend(buffers(seen, settings));
         let terminating = terminating(seen);
+        waiting.extend(deleting(seen, memory, &terminating));
         Self { types, type_of, pools, nodes, rules, waiting, terminating }
     }
 
@@ -209,17 +210,18 @@ fn terminating(seen: &Observation<'_>) -> BTreeSet<PodId> {
     pods.filter(|pod| pod.stage == PodStage::Draining).map(|pod| pod.id).collect()
 }
 
-/// The pods of nodes that commands are about and that have not been asked to go yet.
-pub(super) fn commanded(seen: &Observation<'_>, memory: &Memory) -> Vec<Ask> {
-    let ids: BTreeSet<_> = memory.commands.iter().flat_map(|one| &one.nodes).collect();
-    let nodes = seen.nodes.iter().filter(|node| ids.contains(&node.id));
-    let staying = nodes.filter(|node| node.stage < NodeStage::Draining);
+/// Pods of nodes that are on their way out, or that commands are about, and that have not been asked to go yet.
+fn deleting(seen: &Observation<'_>, memory: &Memory, terminating: &BTreeSet<PodId>) -> Vec<Ask> {
+    let goes = |node: &&NodeSeen| {
+        memory.is_commanded(node.id) || memory.nodes.get(&node.id).is_some_and(Tracked::is_going)
+    };
+    let pods = seen.nodes.iter().filter(goes).flat_map(|node| &node.pods);
+    let staying = pods.filter(|pod| !terminating.contains(&pod.id));
     staying
-        .flat_map(|node| &node.pods)
         .map(|pod| Ask {
             id: pod.id,
             spec: pod.spec.clone(),
-            created: Instant::ZERO,
+            created: pod.created,
             kind: AskKind::Leaving,
         })
         .collect()

@@ -187,8 +187,7 @@ fn pin(requirements: &mut Requirements, capacity_type: CapacityType) {
 
 /// What a launch of this type may come to.
 fn worst(instance: &InstanceType, requirements: &Requirements) -> f64 {
-    let suitable: Vec<_> = instance.suitable(requirements).collect();
-    price::worst_launch(suitable.into_iter()).map_or(f64::INFINITY, |price| price.0)
+    price::worst_launch(instance.suitable(requirements)).map_or(f64::INFINITY, |price| price.0)
 }
 
 /// If a type that is to go might come back, only what is cheaper than the cheapest such node makes sense: for the

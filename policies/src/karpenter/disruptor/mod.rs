@@ -241,7 +241,7 @@ impl<'a, 'b> Disruptor<'a, 'b> {
             .map(|pod| Ask {
                 id: pod.id,
                 spec: pod.spec.clone(),
-                created: Instant::ZERO,
+                created: pod.created,
                 kind: AskKind::Leaving,
             })
             .collect()

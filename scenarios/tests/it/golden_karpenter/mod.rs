@@ -5,6 +5,7 @@
 //! `GOLDEN_DIR` names; without them the test says so and passes.
 //! `cargo test -p scenarios golden_karpenter -- --nocapture` prints the table.
 
+mod drift;
 mod flight;
 mod measured;
 mod recording;
