@@ -26,19 +26,26 @@ fn run(groups: &serde_json::Value, workload: &serde_json::Value) -> Run {
     serde_json::from_value(run).expect("a run")
 }
 
-/// Pods of two GPUs on nodes of eight that register 5 s after they were asked for; measured on a real control plane
-/// (Kubernetes 1.36): one order of 5 nodes 29.5 s after 20 pods; after the shrink to 6 pods nodes went one at a time,
-/// 24, 29 and 40 s later, and the node at 75 % of its GPUs stayed.
-#[test]
-fn twenty_pods_of_two_gpus_get_five_nodes_and_six_keep_those_that_are_more_than_half_used() {
-    const SHRINK_S: f64 = 60.0;
+/// When the pods of the burst become six.
+const SHRINK_S: f64 = 60.0;
+
+/// Twenty pods of two GPUs, later six, on nodes of eight that register 5 s after they were asked for.
+fn burst() -> Run {
     let groups = json!([{ "id": "h100x8", "min": 0, "max": 10, "cpu": "190", "mem": "1900Gi",
                           "gpus": 8, "price": 98.32, "boot_ms": 5000.0 }]);
     let workload = json!([
         { "at": 0.0, "do": "rs", "name": "g", "n": 20, "cpu": 4.0, "mem": "16Gi", "gpu": 2 },
         { "at": SHRINK_S, "do": "scale", "name": "g", "n": 6 },
     ]);
-    let run = run(&groups, &workload);
+    run(&groups, &workload)
+}
+
+/// Measured on a real control plane (Kubernetes 1.36): one order of 5 nodes 29.5 s after 20 pods; after the shrink to 6
+/// pods nodes went one at a time, 24, 29 and 40 s later, and the node at 75 % of its GPUs stayed. Ours differ by whose
+/// pods go, which the real ones drew.
+#[test]
+fn twenty_pods_of_two_gpus_get_five_nodes_and_six_keep_those_that_are_more_than_half_used() {
+    let run = burst();
     for luck in 0..8 {
         let asked = fly(&run, Flight { luck, restarts: false });
         let orders: Vec<_> = asked.orders.iter().map(|order| order.count).collect();
@@ -49,8 +56,23 @@ fn twenty_pods_of_two_gpus_get_five_nodes_and_six_keep_those_that_are_more_than_
         // Six pods of two GPUs need two nodes; which of twenty go, hence how many nodes are empty at once, is luck.
         assert_eq!(removals.len(), 3, "luck {luck}: {removals:.0?}");
         assert!((removals[0] - 24.0).abs() <= 4.0, "luck {luck}: {removals:.0?}");
-        let spread = removals[2] - removals[0];
-        assert!((0.0..=30.0).contains(&spread), "luck {luck}: {removals:.0?}");
+        // Three drains, if no node is empty.
+        assert!(removals[2] <= 50.0, "luck {luck}: {removals:.0?}");
+        // Between two drains lie the wait after the taint (5 s) and the poll for the pods (5 s).
+        let drains = &asked.drains;
+        let apart = drains.windows(2).all(|two| two[1].at - two[0].at >= 10.0);
+        assert!(apart, "luck {luck}: one drain at a time: {drains:?}");
+        let half = drains.iter().all(|drain| drain.gpus <= 4);
+        assert!(half, "luck {luck}: a node at 75 % of its GPUs stays: {drains:?}");
+    }
+}
+
+#[test]
+fn a_fresh_autoscaler_before_every_loop_changes_nothing() {
+    for luck in 0..4 {
+        let [steady, restarted] =
+            [false, true].map(|restarts| fly(&burst(), Flight { luck, restarts }));
+        assert_eq!(steady, restarted, "luck {luck}");
     }
 }
 

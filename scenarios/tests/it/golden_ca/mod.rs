@@ -153,6 +153,13 @@ fn given_the_script_and_the_delays_it_asks_for_the_same_nodes_within_a_loop() {
     let runs = recordings();
     let mut broken = Vec::new();
     for run in &runs {
+        if !run.can_be_flown() {
+            println!(
+                "{:40} not flown: the script needs what simulated clusters do not have",
+                run.id
+            );
+            continue;
+        }
         let verdicts = verdicts(run);
         let (best, own) = &verdicts[0];
         let as_good = verdicts.iter().filter(|(verdict, _)| verdict == best).count();
@@ -162,8 +169,12 @@ fn given_the_script_and_the_delays_it_asks_for_the_same_nodes_within_a_loop() {
         for recorded in run.recorded() {
             println!("  recorded: {}", text(&recorded));
         }
-        let is_to_be_same = SAME.contains(&&*run.id);
-        if (is_to_be_same && *best != Verdict::Same) || *best == Verdict::Different {
+        let worst_known = match () {
+            () if SAME.contains(&&*run.id) => Verdict::Same,
+            () if !reason.is_empty() => Verdict::SameFirstOrder,
+            () => Verdict::Different,
+        };
+        if *best > worst_known {
             broken.push((&run.id, *best));
         }
     }
@@ -172,7 +183,7 @@ fn given_the_script_and_the_delays_it_asks_for_the_same_nodes_within_a_loop() {
 
 #[test]
 fn an_autoscaler_that_restarts_before_every_loop_asks_for_the_same() {
-    for run in &recordings() {
+    for run in recordings().iter().filter(|run| run.can_be_flown()) {
         let [steady, restarted] =
             [false, true].map(|restarts| fly(run, Flight { luck: 3, restarts }));
         assert_eq!(steady, restarted, "{}", run.id);

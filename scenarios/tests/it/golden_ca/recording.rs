@@ -118,6 +118,15 @@ pub(super) struct Asked {
     pub(super) orders: Vec<Order>,
     /// Nodes that were deleted; failed instances are not among them.
     pub(super) removals: Vec<Removal>,
+    /// Of our own runs: which of them had pods when they were told to go.
+    pub(super) drains: Vec<Drain>,
+}
+
+/// A node with pods that was told to go: when, and how many of its GPUs they asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Drain {
+    pub(super) at: f64,
+    pub(super) gpus: u32,
 }
 
 /// A node that was deleted: when, in seconds, and of which group.
@@ -144,7 +153,7 @@ impl Summary {
         let mut removals: Vec<_> = self.delete.iter().map(removal).collect();
         removals.retain(|removal| !failing.contains(&&*removal.group));
         removals.sort_by(|a, b| a.at.total_cmp(&b.at));
-        Asked { orders, removals }
+        Asked { orders, removals, drains: Vec::new() }
     }
 }
 
@@ -201,6 +210,12 @@ impl Run {
             controllers.entry(&*step.name).or_default().push(step);
         }
         controllers
+    }
+
+    /// Whether all that the script does can be done to a simulated cluster.
+    pub(super) fn can_be_flown(&self) -> bool {
+        const KNOWN: [&str; 5] = ["rs", "pod", "scale", "pdb", "delpdb"];
+        self.workload.iter().all(|step| KNOWN.contains(&&*step.what))
     }
 
     /// Disruption budgets that the script makes and deletes.

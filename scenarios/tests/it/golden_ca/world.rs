@@ -1,7 +1,7 @@
 //! The recording's cloud, cluster and script in the engine.
 
 use super::provider::Provider;
-use super::recording::{Asked, Group, Order, Protection, Removal, Run, Step};
+use super::recording::{Asked, Drain, Group, Order, Protection, Removal, Run, Step};
 use contract::{
     Action, Bytes, Cadence, GpuModel, Instant, Micros, MilliCpu, NodeId, NodeShape, Observation,
     Plan, PodSpec, Policy, PoolId, Reason, Resources, ServiceId, StateError, UsdPerHour,
@@ -150,9 +150,11 @@ impl Recorder for Log<'_> {
                     self.asked.orders.push(Order { at: now, group, count });
                 }
                 Some(Action::Retire { node, after }) => {
-                    let drains =
-                        seen.nodes.iter().any(|seen| seen.id == node && !seen.pods.is_empty());
-                    let poll = if drains { EVICTION_POLL_S } else { 0.0 };
+                    let drained = seen.nodes.iter().find(|seen| seen.id == node);
+                    let drained = drained.filter(|node| !node.pods.is_empty());
+                    let drain = drained.map(|node| Drain { at: now, gpus: node.used.gpus });
+                    self.asked.drains.extend(drain);
+                    let poll = if drain.is_some() { EVICTION_POLL_S } else { 0.0 };
                     self.removed(seen, node, now + after.as_secs_f64() + poll);
                 }
                 Some(Action::Delete { node }) => self.removed(seen, node, now),
