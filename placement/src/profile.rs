@@ -1,5 +1,6 @@
 //! What a scheduler prefers among the nodes that fit.
 
+use crate::packing::Strategy;
 use crate::score::ShapePoint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,12 @@ pub struct Profile {
     /// Share of the nodes that must fit before a search in a large cluster stops; 0 adapts to the cluster's size
     /// (kube-scheduler's default), 100 looks at every node.
     pub percentage_of_nodes_to_score: u32,
+    /// A packing strategy, whose score goes before all others and takes the place of the two above. It also picks the GPU
+    /// that a part in thousandths is taken from. What `fgd` measures fragments against are the requests of the pods that
+    /// are there, and of the one that looks for a place. `random` leaves nothing to the order of the nodes.
+    /// Gangs that are placed all or nothing go by `NodeResourcesFit` all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packing: Option<Strategy>,
 }
 
 /// The scoring strategy of `NodeResourcesFit`, over CPU and memory with equal weight.

@@ -191,6 +191,9 @@ impl Scenario {
             control: wired.control.clone(),
             metrics: wired.metrics.clone(),
         };
+        if let Some(own) = &stack.scheduler {
+            spec.control.profile = own.clone();
+        }
         for pool in &mut spec.pools {
             pool.initial = stack.initial_nodes.get(&*pool.name).copied().unwrap_or(pool.initial);
         }

@@ -8,7 +8,9 @@ mod bounds;
 mod ceiling;
 mod counts;
 mod kind;
+mod packing;
 mod preempt;
+mod requests;
 mod row;
 mod rules;
 mod search;
@@ -23,9 +25,12 @@ pub use preempt::{Preemption, Unhelpful};
 use crate::filter::{of_shape, resources};
 use crate::{Candidate, Misfit, Refusal, Shortage};
 use bounds::Bounds;
-use contract::{Constraints, Image, Instant, NodeId, NodeShape, PodId, PodSpec, Resources};
+use contract::{
+    Constraints, GpuMilli, Image, Instant, NodeId, NodeShape, PodId, PodSpec, Resources,
+};
 use counts::{Count, Domains, Subject};
 use kind::Kind;
+use requests::Requests;
 use row::Row;
 use rules::Rules;
 use std::collections::BTreeMap;
@@ -64,6 +69,8 @@ struct Node {
     accelerator_ready: bool,
     pods: Vec<Resident>,
     images: Vec<String>,
+    /// What is used of each of its GPUs where they are divided; empty before anyone has said.
+    gpus_used: Vec<GpuMilli>,
 }
 
 /// Pods with the same constraints, and the counts that they are part of.
@@ -92,6 +99,8 @@ pub struct Cluster {
     /// Where in the list of nodes the next search begins.
     start: usize,
     found: Vec<search::Found>,
+    /// What the pods ask for, once a search has asked.
+    requests: Option<Requests>,
 }
 
 impl Default for Cluster {
@@ -108,6 +117,7 @@ impl Default for Cluster {
             priorities: BTreeMap::new(),
             start: 0,
             found: Vec::new(),
+            requests: None,
         }
     }
 }
@@ -131,6 +141,7 @@ impl Cluster {
                 accelerator_ready: true,
                 pods: Vec::new(),
                 images: Vec::new(),
+                gpus_used: Vec::new(),
             },
         );
         self.rows.insert(place, self.row(place));
@@ -186,6 +197,12 @@ impl Cluster {
         self.nodes[place].accelerator_ready = ready;
     }
 
+    /// Says what is used of each GPU of a node that divides them; packing strategies ask.
+    pub fn set_gpus_used(&mut self, id: NodeId, used: Vec<GpuMilli>) {
+        let place = self.at(id);
+        self.nodes[place].gpus_used = used;
+    }
+
     /// A node has an image from now on.
     pub fn add_image(&mut self, id: NodeId, image: &str) {
         let place = self.at(id);
@@ -217,6 +234,9 @@ impl Cluster {
         let group = self.group_of(pod.spec.constraints.as_ref());
         self.count(group, place, !pod.terminating);
         *self.priorities.entry(pod.spec.priority).or_default() += 1;
+        if let Some(requests) = &mut self.requests {
+            requests.add(&pod.spec);
+        }
         let node = &mut self.nodes[place];
         node.used += pod.spec.requests;
         node.pods.push(pod);
@@ -234,6 +254,9 @@ impl Cluster {
         let pod = pods.remove(at);
         self.nodes[place].used -= pod.spec.requests;
         self.forget_priority(pod.spec.priority);
+        if let Some(requests) = &mut self.requests {
+            requests.remove(&pod.spec);
+        }
         let group = self.group_of(pod.spec.constraints.as_ref());
         self.discount(group, place, |staying| !(staying && pod.terminating));
         self.refresh(place);

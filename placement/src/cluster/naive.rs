@@ -1,11 +1,12 @@
 //! The judge in property tests: the same rules, by looking at every pod of every node each time.
 
 use super::{Asking, Cluster, Resident};
+use crate::packing::Judge;
 use crate::score::preferences::{
     IMAGE_WEIGHT, NODE_AFFINITY_WEIGHT, POD_AFFINITY_WEIGHT, REQUIRED_AFFINITY_WEIGHT, between,
     image_bytes, of_images, of_most,
 };
-use crate::score::{TAINT_WEIGHT, intolerable, normalised, resources};
+use crate::score::{PACKING_WEIGHT, TAINT_WEIGHT, intolerable, normalised, resources};
 use crate::{Candidate, Misfit, Profile, Refusal, enough, fits};
 use contract::{
     Constraints, HOSTNAME_KEY, NodeId, NodeShape, PodAffinity, PodSpec, Selector, ZONE_KEY,
@@ -234,11 +235,20 @@ impl Naive {
         let most_preferred = fitting.iter().map(|node| preferred(node)).max().unwrap_or(0);
         let pulls: Vec<_> = fitting.iter().map(|node| self.attraction(spec, node)).collect();
         let (least, most) = (pulls.iter().copied().min(), pulls.iter().copied().max());
+        let packing = profile.packing.map(|strategy| {
+            let nodes = self.nodes.iter().map(|node| {
+                (node.id, &*node.shape, node.pods.iter().map(|pod| &*pod.spec).collect())
+            });
+            Judge::new(strategy, nodes.collect(), spec)
+        });
         let mut scores = Vec::new();
         for (node, &pull) in fitting.iter().zip(&pulls) {
+            let own = match &packing {
+                Some(judge) => PACKING_WEIGHT * judge.score(node.id),
+                None => resources(spec, &node.candidate(), profile),
+            };
             scores.push(
-                resources(spec, &node.candidate(), profile)
-                    + TAINT_WEIGHT * normalised(taints(node), most_taints)
+                own + TAINT_WEIGHT * normalised(taints(node), most_taints)
                     + NODE_AFFINITY_WEIGHT * of_most(preferred(node), most_preferred)
                     + POD_AFFINITY_WEIGHT * between(pull, least.unwrap(), most.unwrap())
                     + IMAGE_WEIGHT * self.images(spec, node),

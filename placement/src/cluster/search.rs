@@ -3,15 +3,16 @@
 use super::bounds::STRETCH;
 use super::ceiling::{Ceiling, Share};
 use super::kind::Kind;
-use super::row::{Row, Scorer, float};
+use super::row::{self, Row, float};
 use super::rules::Rules;
 use super::{Asking, Bounds, Cluster};
 use crate::filter::{node_affinity, of_shape};
+use crate::packing::Scorer;
 use crate::sampling::enough;
 use crate::score::preferences::{
     IMAGE_WEIGHT, NODE_AFFINITY_WEIGHT, POD_AFFINITY_WEIGHT, between, of_images, of_most,
 };
-use crate::score::{TAINT_WEIGHT, intolerable, normalised};
+use crate::score::{PACKING_WEIGHT, TAINT_WEIGHT, intolerable, normalised};
 use crate::{Profile, Unschedulable};
 use contract::{NodeId, PodSpec};
 
@@ -56,6 +57,8 @@ struct Search<'a> {
     rules: Rules<'a>,
     /// A packed row and its kind alone say whether the pod fits.
     is_plain: bool,
+    /// The packing strategy, where it has the first say.
+    packing: Option<Scorer<'a>>,
     /// Resources alone do not say which node is the best.
     has_relative_scores: bool,
     cpu: f64,
@@ -88,6 +91,7 @@ impl Cluster {
         tie: impl FnOnce(usize) -> usize,
     ) -> Option<NodeId> {
         self.group_of(pod.spec.constraints.as_ref());
+        self.know_requests(profile);
         if let Some(node) = self.fitting_nomination(pod).filter(|&node| also(node)) {
             return Some(node);
         }
@@ -138,7 +142,11 @@ impl<'a> Search<'a> {
         let differs = |view: &View| view.intolerable > 0 || view.preferred != 0;
         let has_images = pod.spec.constraints.as_ref().is_some_and(|own| !own.images.is_empty());
         Self {
-            has_relative_scores: has_images || rules.attract() || views.iter().any(differs),
+            has_relative_scores: profile.packing.is_some()
+                || has_images
+                || rules.attract()
+                || views.iter().any(differs),
+            packing: cluster.packing(pod.spec, profile),
             views,
             is_plain: rules.refuse_nothing() && !wants_ports && !pod.spec.needs_gpus(),
             cpu: float(pod.spec.requests.cpu.0),
@@ -161,7 +169,7 @@ impl<'a> Search<'a> {
         let wanted = enough(rows.len(), self.profile.percentage_of_nodes_to_score);
         let start = cluster.start.min(rows.len());
         let (scorer, ceiling) =
-            (Scorer::new(self.pod.spec, self.profile), Ceiling::new(self.profile));
+            (row::Scorer::new(self.pod.spec, self.profile), Ceiling::new(self.profile));
         let mut finds = Finds { count: 0, list, best: f64::NEG_INFINITY };
         let mut examined = 0;
         for (mut place, end) in [(start, rows.len()), (0, start)] {
@@ -196,7 +204,7 @@ impl<'a> Search<'a> {
         finds: &mut Finds<'_>,
         row: &Row,
         place: usize,
-        scorer: &Scorer,
+        scorer: &row::Scorer,
         ceiling: Ceiling,
     ) {
         finds.count += 1;
@@ -227,6 +235,12 @@ impl<'a> Search<'a> {
     fn add_relative_scores(&self, cluster: &Cluster, found: &mut [Found]) {
         if !self.has_relative_scores {
             return;
+        }
+        if let Some(packing) = &self.packing {
+            for found in &mut *found {
+                let score = packing.score(cluster.ground(found.place));
+                found.score = PACKING_WEIGHT * u64::from(score);
+            }
         }
         let view = |found: &Found| &self.views[cluster.nodes[found.place].kind];
         if self.views.iter().any(|view| view.intolerable > 0) {

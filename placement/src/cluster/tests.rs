@@ -4,7 +4,7 @@
 use super::naive::{Naive, NaiveNode, assert_same_answers};
 use super::{Asking, Cluster, Resident};
 use crate::score::ShapePoint;
-use crate::{Allocation, Balance, Profile};
+use crate::{Allocation, Balance, Profile, packing};
 use contract::{
     Bytes, Constraints, HOSTNAME_KEY, HostPort, Image, Instant, MilliCpu, NodeId, NodeShape,
     PodAffinity, PodId, PodSpec, Preference, Protocol, Requirement, Resources, Selector, Taint,
@@ -192,11 +192,13 @@ fn profile() -> impl Strategy<Value = Profile> {
         Just(Allocation::RequestedToCapacityRatio(curve)),
     ];
     let balance = prop_oneof![Just(Balance::Classic), Just(Balance::Change)];
-    (allocation, balance, prop_oneof![Just(0_u32), Just(100)]).prop_map(
-        |(allocation, balance, percentage_of_nodes_to_score)| Profile {
+    let packing = proptest::option::of(prop::sample::select(packing::Strategy::ALL.to_vec()));
+    (allocation, balance, prop_oneof![Just(0_u32), Just(100)], packing).prop_map(
+        |(allocation, balance, percentage_of_nodes_to_score, packing)| Profile {
             allocation,
             balance,
             percentage_of_nodes_to_score,
+            packing,
         },
     )
 }

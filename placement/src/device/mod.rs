@@ -87,6 +87,20 @@ pub fn fit(
     }
 }
 
+/// The same of one GPU of the node, whatever the others have.
+///
+/// # Errors
+/// What is short.
+pub fn fit_on(
+    gpu: usize,
+    spec: &PodSpec,
+    sharing: &Sharing,
+    gpus: &[GpuSeen],
+) -> Result<Vec<Grant>, DeviceShortage> {
+    let grants = fit(spec, sharing, &gpus[gpu..=gpu], DeviceOrder::default())?;
+    Ok(grants.into_iter().map(|grant| Grant { gpu, ..grant }).collect())
+}
+
 /// Whole GPUs of a node that divides its GPUs: those that nobody holds any of, and that are not cut.
 fn whole(count: u32, sharing: &Sharing, gpus: &[GpuSeen]) -> Result<Vec<Grant>, DeviceShortage> {
     if count == 0 || sharing.is_whole() {
@@ -119,7 +133,11 @@ pub fn memory_fresh(spec: &PodSpec, shape: &NodeShape, all: Bytes) -> Option<Byt
     grants.first().map_or(Some(all), |grant| Some(memory(&shape.sharing, grant.held, all)))
 }
 
-fn grants_fresh(spec: &PodSpec, shape: &NodeShape) -> Result<Vec<Grant>, DeviceShortage> {
+/// What a pod would get of an empty node of a shape, cut anew if it can be.
+pub(crate) fn grants_fresh(
+    spec: &PodSpec,
+    shape: &NodeShape,
+) -> Result<Vec<Grant>, DeviceShortage> {
     let mut gpus = fresh(shape);
     if let (Sharing::Mig { board, dynamic: true, .. }, Some(GpuRequest::Mig { profile, .. })) =
         (&shape.sharing, &spec.gpu_parts)

@@ -60,6 +60,13 @@ impl Devices {
         Some(Self { free, count: u8::try_from(count).ok()? })
     }
 
+    /// Devices with so much free; `None` beyond [`MOST_DEVICES`].
+    pub(super) fn with_free(amounts: impl ExactSizeIterator<Item = MilliGpu>) -> Option<Self> {
+        let mut devices = Self::whole(u32::try_from(amounts.len()).ok()?)?;
+        devices.free.iter_mut().zip(amounts).for_each(|(free, amount)| *free = amount);
+        Some(devices)
+    }
+
     /// What is free on each.
     pub(super) fn free(&self) -> &[MilliGpu] {
         &self.free[..usize::from(self.count)]
@@ -171,6 +178,11 @@ impl Slots {
     pub fn iter(&self) -> impl Iterator<Item = (usize, MilliGpu)> + Clone {
         let used = self.shares.iter().enumerate().filter(|(_, shares)| **shares > 0);
         used.map(|(device, shares)| (device, MilliGpu(self.each.0 * u32::from(*shares))))
+    }
+
+    /// The first of the devices.
+    pub(super) fn first(&self) -> Option<usize> {
+        self.iter().next().map(|(device, _)| device)
     }
 
     /// What they add up to.

@@ -8,6 +8,9 @@
 //!
 //! A node that fits has CPU, memory and devices left, and a GPU of a model that the pod allows. The kubelet's
 //! pod limit is left out: the study's nodes accept 1,001 pods and never hold as many.
+//!
+//! The same strategies score nodes for the scheduler of a [`Cluster`](crate::Cluster), where its
+//! [`Profile`](crate::Profile) names one.
 
 mod changes;
 mod cluster;
@@ -20,6 +23,7 @@ mod node;
 mod norm;
 mod packer;
 mod pod;
+mod scorer;
 mod strategy;
 mod typical;
 
@@ -34,6 +38,8 @@ mod random;
 mod judge;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod scorer_judge;
 
 pub use curve::{Curve, Point, StrategyCurves};
 pub use devices::{MOST_DEVICES, MilliGpu, Slots};
@@ -41,5 +47,8 @@ pub use meter::Meter;
 pub use node::{Node, NodeSpec, TooManyGpus};
 pub use packer::{ClassId, Packer, Placement};
 pub use pod::{GpuRequest, Pod};
+pub(crate) use scorer::{Ground, Scorer};
+#[cfg(test)]
+pub(crate) use scorer_judge::Judge;
 pub use strategy::Strategy;
 pub use typical::{TypicalPod, typical_pods};

@@ -131,7 +131,7 @@ impl GpuPods {
         self.by_kind.iter().filter(|pods| **pods > 0).count()
     }
 
-    fn add(&mut self, kind: Option<GpuKind>) {
+    pub(super) fn add(&mut self, kind: Option<GpuKind>) {
         if let Some(kind) = kind {
             self.by_kind[place(kind)] += 1;
         }

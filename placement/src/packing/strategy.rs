@@ -5,10 +5,15 @@ use super::fragmentation::Fragmentation;
 use super::node::Node;
 use super::pod::Demand;
 use super::{best_fit, dot_prod, fgd, gpu_clustering, gpu_packing, random};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How to choose among the nodes on which a pod fits. Scores are whole numbers as in kube-scheduler; the highest
 /// wins, the first of equals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// Any node, any device.
     Random,
@@ -35,7 +40,7 @@ impl Strategy {
         Self::Fgd,
     ];
 
-    /// Its name on the command line.
+    /// Its name on the command line and in scenarios.
     pub fn name(self) -> &'static str {
         match self {
             Self::Random => "random",

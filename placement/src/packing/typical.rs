@@ -24,11 +24,18 @@ type Alike = (MilliCpu, MilliGpu, u32, String);
 
 /// The typical pods of a workload, the most frequent first.
 pub fn typical_pods<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Vec<TypicalPod> {
+    typical_of_counted(pods.into_iter().map(|pod| (pod, 1)))
+}
+
+/// The same of pods that come with how many there are of each.
+pub(super) fn typical_of_counted<'a>(
+    pods: impl Iterator<Item = (&'a Pod, u32)>,
+) -> Vec<TypicalPod> {
     let mut counts: BTreeMap<Alike, (u32, &Pod)> = BTreeMap::new();
     let mut total = 0;
-    for pod in pods {
-        counts.entry(alike(pod)).or_insert((0, pod)).0 += 1;
-        total += 1;
+    for (pod, count) in pods {
+        counts.entry(alike(pod)).or_insert((0, pod)).0 += count;
+        total += count;
     }
     let mut sorted: Vec<_> = counts.into_iter().collect();
     sorted.sort_by(|(alike, (count, _)), (other_alike, (other_count, _))| {

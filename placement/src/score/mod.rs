@@ -23,6 +23,10 @@ use contract::PodSpec;
 /// The best score of one plugin (kube-scheduler: `MaxNodeScore`).
 pub const MAX: u64 = 100;
 
+/// Weight of a packing strategy's score. The scores that stay beside it add up to 800 at most, so they only choose among
+/// nodes that the strategy finds equally good.
+pub(crate) const PACKING_WEIGHT: u64 = 1000;
+
 /// Weight of `TaintToleration` in kube-scheduler's default profile.
 pub const TAINT_WEIGHT: u64 = 3;
 

@@ -3,6 +3,7 @@
 use super::{Gangs, Sharing};
 use contract::GpuRequest;
 use indexmap::IndexMap;
+use placement::Profile;
 use policies::{GpuPolicy, NodePolicy, ReplicaPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct Stack {
     /// The part of a GPU that a replica asks for, by service, likewise. The KV cache is then what the part holds.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub gpu_part: IndexMap<String, GpuRequest>,
+    /// Which of the nodes that fit is the best, where this stack's scheduler has its own mind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<Profile>,
     /// How the members of a job are scheduled.
     #[serde(default, skip_serializing_if = "Gangs::is_off")]
     pub gangs: Gangs,

@@ -17,7 +17,7 @@ use crate::error::ScenarioError;
 use crate::settings::{Control, DelaySetting, Length, Settings, Stack};
 use crate::suggest::{did_you_mean, list};
 use contract::Micros;
-use placement::Queue;
+use placement::{Profile, Queue};
 use sim_core::delay::Delay;
 use sim_core::spec::{ControlSpec, MetricsSpec, PoolSpec, ServiceSpec};
 use std::collections::BTreeMap;
@@ -180,6 +180,7 @@ impl Check<'_> {
             let found = control.backoff_max.get().to_string();
             return Err(self.misfit(&at("backoff-max"), &found, "at least `backoff-initial`"));
         }
+        self.scheduler(&at("scheduler"), &control.scheduler)?;
         Ok(ControlSpec {
             actuation: self.delay(&at("actuation"), &control.actuation, None, None)?,
             scheduling: self.delay(&at("scheduling"), &control.scheduling, None, None)?,
@@ -192,6 +193,24 @@ impl Check<'_> {
             profile: control.scheduler.clone(),
             ties: control.ties.into(),
         })
+    }
+}
+
+impl Check<'_> {
+    /// A packing strategy leaves nothing to the scores that it takes the place of.
+    fn scheduler(&self, key: &KeyPath, profile: &Profile) -> Result<(), ScenarioError> {
+        let Some(packing) = profile.packing else { return Ok(()) };
+        let usual = Profile { packing: Some(packing), ..Profile::default() };
+        let spare = match profile {
+            it if it.allocation != usual.allocation => "allocation",
+            it if it.balance != usual.balance => "balance",
+            _ => return Ok(()),
+        };
+        let mut key = key.clone();
+        key.push(spare.to_owned());
+        let problem = format!("found `{spare}` beside `packing`, expected one of them");
+        let hint = "a packing strategy takes the place of `allocation` and `balance`";
+        Err(self.document.error(&key, problem, Some(hint.to_owned())))
     }
 }
 

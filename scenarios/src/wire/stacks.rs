@@ -22,6 +22,9 @@ impl Check<'_> {
                 return Err(self.misfit(&at(&["name"]), &stack.name, "a name of its own"));
             }
             self.fleet(settings, stack, &at)?;
+            if let Some(profile) = &stack.scheduler {
+                self.scheduler(&at(&["scheduler"]), profile)?;
+            }
             let pools: Vec<_> = settings.pool.keys().map(String::as_str).collect();
             self.settings_work(stack, &pools, &at)?;
         }

@@ -20,3 +20,4 @@ mod llm_autoscalers;
 mod manifests;
 mod mig_boards;
 mod packing;
+mod packing_profiles;

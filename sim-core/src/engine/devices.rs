@@ -6,7 +6,8 @@ use crate::fleet::Fleet;
 use crate::queue::Class;
 use crate::server::{Server, SharedServer, speeds};
 use contract::{
-    GpuMilli, GpuSeen, GpuShare, Held, NodeId, NodeSeen, NodeStage, PodId, PodSpec, Sharing,
+    GpuMilli, GpuRequest, GpuSeen, GpuShare, Held, NodeId, NodeSeen, NodeStage, PodId, PodSpec,
+    Sharing,
 };
 use placement::device::{self, Grant, mig};
 use std::collections::BTreeMap;
@@ -38,13 +39,47 @@ impl Fleet {
 impl Engine<'_> {
     /// A pod takes its parts of a node's GPUs.
     pub(super) fn take_devices(&mut self, place: usize, pod: PodRef, spec: &PodSpec) {
-        let grants = self.fleet.grants(&self.fleet.seen[place], spec);
+        let grants = match self.packed_gpu(place, pod, spec) {
+            Some(gpu) => {
+                let node = &self.fleet.seen[place];
+                device::fit_on(gpu, spec, self.fleet.sharing_of(node), &node.gpus).ok()
+            }
+            None => self.fleet.grants(&self.fleet.seen[place], spec),
+        };
         let grants = grants.expect("the scheduler chose a node with what the pod asks for");
         if !grants.is_empty() {
             device::take(&mut self.fleet.seen[place].gpus, pod.id, &grants);
             self.fleet.state[place].holders.push(pod);
             self.fleet.count_stranded(place);
+            self.tell_gpus_used(place);
         }
+    }
+
+    /// The GPU of which a pod gets a part in thousandths, where the scheduler packs by a strategy.
+    fn packed_gpu(&mut self, place: usize, pod: PodRef, spec: &PodSpec) -> Option<usize> {
+        let node = &self.fleet.seen[place];
+        let is_fraction =
+            matches!(spec.gpu_parts, Some(GpuRequest::Milli(_) | GpuRequest::Burst { .. }));
+        if !is_fraction {
+            return None;
+        }
+        let luck = self.spec.seed.stream("packing-gpu", u64::from(pod.id.0)).bits() >> 32;
+        let luck = u32::try_from(luck).expect("32 bits");
+        self.scheduler.cluster.gpu_for(spec, node.id, &self.spec.control.profile, luck)
+    }
+
+    /// Packing strategies look at what is left of each GPU.
+    fn tell_gpus_used(&mut self, place: usize) {
+        if self.spec.control.profile.packing.is_none() {
+            return;
+        }
+        let node = &self.fleet.seen[place];
+        let sharing = self.fleet.sharing_of(node);
+        let used = |gpu: &GpuSeen| {
+            let parts = gpu.holds.iter().map(|hold| device::own(sharing, hold.held));
+            parts.fold(GpuMilli::ZERO, GpuMilli::saturating_add)
+        };
+        self.scheduler.cluster.set_gpus_used(node.id, node.gpus.iter().map(used).collect());
     }
 
     /// A pod that left a node gives its parts back; its neighbours may work faster.
@@ -55,6 +90,7 @@ impl Engine<'_> {
         if holders.len() < before {
             device::give_back(&mut self.fleet.seen[place].gpus, pod);
             self.fleet.count_stranded(place);
+            self.tell_gpus_used(place);
             self.share_anew(place);
         }
     }

@@ -6,6 +6,7 @@ use super::{CHECKED, Engine, Event, id, pod_place};
 use crate::queue::Class;
 use crate::spec::Ties;
 use contract::{Instant, NodeId, Owner, PlacedPod, PodId, ServiceId};
+use placement::packing::Strategy;
 use placement::{Asking, Cluster, Resident};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -104,10 +105,12 @@ impl Engine<'_> {
     fn tie_breaker(&self, pod: PodRef) -> impl FnOnce(usize) -> usize + use<> {
         let failures = self.pod(pod).map_or(0, |pod| pod.scheduling.failures);
         let entity = u64::from(pod.id.0) << 32 | u64::from(failures);
-        let (seed, ties) = (self.spec.seed, self.spec.control.ties);
-        move |equals| match ties {
-            Ties::First => 0,
-            Ties::Random => seed.stream("scheduler-tie", entity).below(id(equals)) as usize,
+        let (seed, control) = (self.spec.seed, &self.spec.control);
+        let is_drawn =
+            control.ties == Ties::Random || control.profile.packing == Some(Strategy::Random);
+        move |equals| match is_drawn {
+            false => 0,
+            true => seed.stream("scheduler-tie", entity).below(id(equals)) as usize,
         }
     }
 
