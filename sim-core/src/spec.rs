@@ -1,6 +1,7 @@
 //! What a run is made of, in the engine's own terms: checked, resolved, without file formats.
 
 mod batch;
+mod shapes;
 
 use crate::delay::Delay;
 use crate::llm::{EngineSettings, StepModel};
@@ -13,6 +14,8 @@ use std::sync::Arc;
 pub use contract::{DisruptionBudget, IntOrPercent};
 
 pub use batch::{BatchSpec, Checkpoint, GangScheduling, JobClassSpec};
+pub(crate) use shapes::Shape;
+pub use shapes::{Alternatives, ReplicaShape};
 
 /// One run: a fleet, its services, its control plane, its luck.
 #[derive(Clone, Debug)]
@@ -163,6 +166,8 @@ pub struct ServiceSpec {
     pub name: Arc<str>,
     /// What one replica asks of a node.
     pub pod: Arc<PodSpec>,
+    /// Other shapes that a replica may have.
+    pub alternatives: Alternatives,
     /// Replicas that are ready at the start, as far as the initial nodes hold them.
     pub initial: u32,
     /// What a replica does with a request.

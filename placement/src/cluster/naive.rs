@@ -239,7 +239,7 @@ impl Naive {
             let nodes = self.nodes.iter().map(|node| {
                 (node.id, &*node.shape, node.pods.iter().map(|pod| &*pod.spec).collect())
             });
-            Judge::new(strategy, nodes.collect(), spec)
+            Judge::new(strategy, &nodes.collect::<Vec<_>>(), spec)
         });
         let mut scores = Vec::new();
         for (node, &pull) in fitting.iter().zip(&pulls) {

@@ -133,6 +133,15 @@ pub fn memory_fresh(spec: &PodSpec, shape: &NodeShape, all: Bytes) -> Option<Byt
     grants.first().map_or(Some(all), |grant| Some(memory(&shape.sharing, grant.held, all)))
 }
 
+/// Thousandths of a node's GPUs that would be a pod's on an empty node of a shape; `None` if it gets none there.
+pub fn milli_fresh(spec: &PodSpec, shape: &NodeShape) -> Option<u32> {
+    if spec.gpu_parts.is_none() {
+        return Some(1000 * spec.requests.gpus);
+    }
+    let grants = grants_fresh(spec, shape).ok()?;
+    Some(grants.iter().map(|grant| u32::from(own(&shape.sharing, grant.held).get())).sum())
+}
+
 /// What a pod would get of an empty node of a shape, cut anew if it can be.
 pub(crate) fn grants_fresh(
     spec: &PodSpec,

@@ -16,7 +16,7 @@ pub(crate) struct Judge {
 impl Judge {
     pub(crate) fn new(
         strategy: Strategy,
-        nodes: Vec<(NodeId, &NodeShape, Vec<&PodSpec>)>,
+        nodes: &[(NodeId, &NodeShape, Vec<&PodSpec>)],
         spec: &PodSpec,
     ) -> Self {
         let there = nodes.iter().flat_map(|(_, _, pods)| pods.iter().copied());

@@ -1,5 +1,6 @@
 //! What a scenario file may say: one struct for each table, in the order of the manual (`defaults.toml`).
 
+mod alternatives;
 mod budget;
 mod control;
 mod daemon_set;
@@ -18,6 +19,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use alternatives::{Alternatives, PlannedLoad, Prefer, Shape};
 pub use budget::{DisruptionBudget, Part};
 pub use control::{Control, Ties};
 pub use daemon_set::{DaemonRequests, DaemonSet};

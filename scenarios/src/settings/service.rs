@@ -1,6 +1,6 @@
 //! A service: `[service.NAME]`, what it serves, what stands in front, who calls.
 
-use super::{DelaySetting, DisruptionBudget, Length};
+use super::{Alternatives, DelaySetting, DisruptionBudget, Length};
 use crate::catalog::Precision;
 use contract::{Bytes, Constraints, EvictionMarks, GpuRequest, Micros, MilliCpu, Toleration};
 use indexmap::IndexMap;
@@ -30,6 +30,9 @@ pub struct Service {
     /// The part of a GPU that a replica asks for, in place of whole ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_part: Option<GpuRequest>,
+    /// Shapes that a replica may have, where one is not enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternatives: Option<Alternatives>,
     /// Labels that the node must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,

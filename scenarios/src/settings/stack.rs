@@ -1,6 +1,6 @@
 //! A stack: the policies that fly together, and the fleet they take over. `[[stack]]`.
 
-use super::{Gangs, Sharing};
+use super::{Alternatives, Gangs, Sharing};
 use contract::GpuRequest;
 use indexmap::IndexMap;
 use placement::Profile;
@@ -29,6 +29,9 @@ pub struct Stack {
     /// The part of a GPU that a replica asks for, by service, likewise. The KV cache is then what the part holds.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub gpu_part: IndexMap<String, GpuRequest>,
+    /// Shapes that replicas may have, by service, likewise.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub alternatives: IndexMap<String, Alternatives>,
     /// Which of the nodes that fit is the best, where this stack's scheduler has its own mind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<Profile>,

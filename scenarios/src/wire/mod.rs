@@ -1,6 +1,7 @@
 //! From settings to the engine's own terms. What the types of the settings cannot check is checked here, each
 //! misfit an error at its key; what a scenario leaves to the catalogue is filled in.
 
+mod alternatives;
 mod daemon_sets;
 mod instance_labels;
 mod jobs;
@@ -35,11 +36,11 @@ pub(crate) struct Wired {
     pub(crate) jobs: Vec<WiredJobs>,
     pub(crate) control: ControlSpec,
     pub(crate) metrics: MetricsSpec,
-    /// By the name of the stack, for stacks that divide GPUs in their own way.
+    /// By the name of the stack, for stacks whose pools or services differ.
     pub(crate) divided: BTreeMap<String, Divided>,
 }
 
-/// Pools and services of a stack that divides GPUs in its own way.
+/// Pools and services of a stack that divides GPUs, or shapes replicas, in its own way.
 #[derive(Clone, Debug)]
 pub(crate) struct Divided {
     pub(crate) pools: Vec<PoolSpec>,
@@ -48,7 +49,7 @@ pub(crate) struct Divided {
 
 /// Checks `settings`, fills them in from the catalogue and turns them into specifications.
 pub(crate) fn wire(settings: &mut Settings, document: &Document) -> Result<Wired, ScenarioError> {
-    let check = Check { catalogue: Catalogue::embedded(), document, stack: None };
+    let check = Check { catalogue: Catalogue::embedded(), document, stack: None, shape: None };
     check.not_empty("pool", settings.pool.len())?;
     check.not_empty("service", settings.service.len())?;
     let mut pools = check.pools(&mut settings.pool)?;
@@ -72,8 +73,10 @@ pub(crate) fn wire(settings: &mut Settings, document: &Document) -> Result<Wired
 struct Check<'a> {
     catalogue: &'static Catalogue,
     document: &'a Document,
-    /// The stack whose own way of dividing GPUs is looked at, and its place.
+    /// The stack whose own pools and services are looked at, and its place.
     stack: Option<(usize, &'a Stack)>,
+    /// The shape of replicas that is looked at, by its place among the alternatives of their service.
+    shape: Option<usize>,
 }
 
 impl Check<'_> {
@@ -104,9 +107,12 @@ impl Check<'_> {
         )
     }
 
-    /// Pools and services of each stack that divides GPUs in its own way.
+    /// Pools and services of each stack that divides GPUs, or shapes replicas, in its own way.
     fn divided(&self, settings: &Settings) -> Result<BTreeMap<String, Divided>, ScenarioError> {
-        let own_way = |stack: &Stack| !stack.sharing.is_empty() || !stack.gpu_part.is_empty();
+        let own_way = |stack: &Stack| {
+            let (sharing, parts) = (stack.sharing.is_empty(), stack.gpu_part.is_empty());
+            !(sharing && parts && stack.alternatives.is_empty())
+        };
         let stacks = settings.stack.iter().enumerate();
         let mut divided = BTreeMap::new();
         for (place, stack) in stacks.filter(|(_, stack)| own_way(stack)) {
@@ -119,6 +125,13 @@ impl Check<'_> {
                 service.gpu_part = Some(part.clone());
                 if let Some(llm) = &mut service.llm {
                     // That of whole GPUs, filled in before.
+                    llm.kv_cache_tokens.clear();
+                }
+            }
+            for (name, alternatives) in &stack.alternatives {
+                let service = &mut services[name];
+                service.alternatives = Some(alternatives.clone());
+                if let Some(llm) = &mut service.llm {
                     llm.kv_cache_tokens.clear();
                 }
             }

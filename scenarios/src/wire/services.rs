@@ -39,27 +39,39 @@ struct Part<'a> {
 impl Part<'_> {
     /// How many parts a replica splits its model over.
     fn count(&self) -> u32 {
-        match &self.pod.gpu_parts {
-            Some(
-                GpuRequest::Hami { gpus: count, .. }
-                | GpuRequest::Mig { count, .. }
-                | GpuRequest::Claim { count, .. },
-            ) => count.get(),
-            _ => 1,
-        }
+        self.pod.gpu_parts.as_ref().map_or(1, part_count)
+    }
+}
+
+/// How many parts of GPUs a request is for.
+pub(super) fn part_count(request: &GpuRequest) -> u32 {
+    match request {
+        GpuRequest::Hami { gpus: count, .. }
+        | GpuRequest::Mig { count, .. }
+        | GpuRequest::Claim { count, .. } => count.get(),
+        _ => 1,
     }
 }
 
 impl Check<'_> {
-    /// Simulated nodes know which services' images they hold, not by what names.
-    fn names_no_images(&self, name: &str, service: &Service) -> Result<(), ScenarioError> {
-        let images = service.constraints.as_ref().map_or(0, |own| own.images.len());
-        if images == 0 {
-            return Ok(());
-        }
+    /// A replica is one container: the image that its constraints name is the one that is pulled.
+    fn names_its_image(
+        &self,
+        name: &str,
+        service: &Service,
+        pulled: Bytes,
+    ) -> Result<(), ScenarioError> {
+        let images = service.constraints.as_ref().map_or(&[][..], |own| &own.images);
         let at = key(["service", name, "constraints", "images"]);
-        let expected = "none: nodes of a scenario do not name the images that they hold";
-        Err(self.misfit(&at, &images.to_string(), expected))
+        match images {
+            [] => Ok(()),
+            [image] if image.size == pulled => Ok(()),
+            [image] => {
+                let expected = format!("{pulled}, the `image` that a replica pulls");
+                Err(self.misfit(&at, &image.size.to_string(), &expected))
+            }
+            more => Err(self.misfit(&at, &more.len().to_string(), "one image, that of a replica")),
+        }
     }
 
     pub(super) fn services(
@@ -71,12 +83,15 @@ impl Check<'_> {
         wired.collect()
     }
 
-    fn service(
+    pub(super) fn service(
         &self,
         name: &str,
         service: &mut Service,
         pools: &[PoolSpec],
     ) -> Result<(ServiceSpec, String), ScenarioError> {
+        if let Some(alternatives) = &service.alternatives {
+            return self.with_alternatives(name, service, alternatives, pools);
+        }
         let probe_key = key(["service", name, "probe"]);
         let probe = self.delay(&probe_key, &service.probe, Some(Stage::Probe), None)?;
         let part = self.part(name, service, pools)?;
@@ -103,7 +118,7 @@ impl Check<'_> {
             constraints: service.constraints.clone().map(Arc::new),
             eviction: service.eviction,
         };
-        self.names_no_images(name, service)?;
+        self.names_its_image(name, service, served.startup.image)?;
         self.fits_somewhere(name, &pod, pools)?;
         if pod.needs_gpus() {
             self.parts_somewhere(&self.part_key(name), &pod, pools)?;
@@ -112,6 +127,7 @@ impl Check<'_> {
         let spec = ServiceSpec {
             name: name.into(),
             pod: Arc::new(pod),
+            alternatives: spec::Alternatives::default(),
             initial: service.initial,
             kind: served.kind,
             startup: served.startup,
@@ -130,7 +146,7 @@ impl Check<'_> {
         probe: Delay,
         part: Option<&Part<'_>>,
     ) -> Result<Served, ScenarioError> {
-        let at = |part: &str| key(["service", name, "llm", part]);
+        let at = |part: &str| self.shape_key(name, &["llm"], part);
         let (model_name, model) = self.catalogue.model(&llm.model).ok_or_else(|| {
             let known = self.catalogue.models().keys().map(String::as_str);
             self.unknown(&at("model"), "model", &llm.model, known)
@@ -237,7 +253,7 @@ impl Check<'_> {
 
     /// A replica has as many parts as it splits its model into, and the KV cache that they hold.
     fn suits_the_part(&self, name: &str, llm: &Llm, part: &Part<'_>) -> Result<(), ScenarioError> {
-        let at = |part: &str| key(["service", name, "llm", part]);
+        let at = |part: &str| self.shape_key(name, &["llm"], part);
         let parts = part.count();
         if llm.tensor_parallel.get() != parts {
             let expected = format!("{parts}, the parts that `gpu-part` asks for");
@@ -275,7 +291,7 @@ impl Check<'_> {
         weights: Bytes,
         probe: Delay,
     ) -> Result<StartupSpec, ScenarioError> {
-        let at = |part: &str| key(["service", name, "llm", part]);
+        let at = |part: &str| self.shape_key(name, &["llm"], part);
         let container_stage = Some(Stage::Container);
         Ok(StartupSpec {
             image: llm.image,
@@ -383,12 +399,12 @@ impl Check<'_> {
                  `kubernetes.io/arch` and their own `labels`",
             ),
             Misfit::GpuModel => (
-                at(&["llm", "gpus"]),
+                self.shape_key(name, &["llm"], "gpus"),
                 format!("found no pool with {}", list(pod.gpu_models.iter().map(|gpu| &*gpu.0))),
                 "add a pool whose `instance` has such GPUs, or a GPU model that a pool has",
             ),
             Misfit::Resources(_) => (
-                at(&["requests"]),
+                self.shape_key(name, &[], "requests"),
                 format!("found a replica of {}, expected at most {offered}", pod.requests),
                 "lower `requests` or `tensor-parallel`, or take a larger `instance`",
             ),

@@ -89,6 +89,7 @@ impl Check<'_> {
     /// Where the part that a service asks for stands, likewise.
     pub(super) fn part_key(&self, service: &str) -> KeyPath {
         match self.stack {
+            _ if self.shape.is_some() => self.shape_key(service, &[], "gpu-part"),
             Some((place, stack)) if stack.gpu_part.contains_key(service) => {
                 key(["stack", &place.to_string(), "gpu-part", service])
             }

@@ -40,7 +40,8 @@ impl Check<'_> {
         let replicas = stack.initial_replicas.keys().map(|name| ("initial-replicas", name));
         let own = stack.service.keys().map(|name| ("service", name));
         let parts = stack.gpu_part.keys().map(|name| ("gpu-part", name));
-        for (table, name) in replicas.chain(own).chain(parts) {
+        let shapes = stack.alternatives.keys().map(|name| ("alternatives", name));
+        for (table, name) in replicas.chain(own).chain(parts).chain(shapes) {
             if !settings.service.contains_key(name) {
                 let known = settings.service.keys().map(String::as_str);
                 return Err(self.unknown(&at(&[table, name]), "service", name, known));

@@ -41,7 +41,7 @@ fn a_misspelt_key_is_shown_with_the_right_one() {
     hint: did you mean `launch-failure`?
     "#);
     assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @"
-    my.toml, `[service.chat.gatway]`, column 15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `eviction`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    my.toml, `[service.chat.gatway]`, column 15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `alternatives`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `eviction`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `gateway`?
     ");
 }
@@ -164,9 +164,12 @@ fn a_policy_says_what_its_settings_may_be() {
 }
 
 #[test]
-fn images_by_name_are_refused_for_no_node_has_a_name_for_its_own() {
-    let table = "[service.chat.constraints]\nimages = [{ name = \"vllm\", size = \"9GB\" }]\n#";
-    assert_snapshot!(error("# [service.chat.constraints]", table), @r#"my.toml, `images = [{ name = "vllm", size = "9GB" }]`, column 1: `service.chat.constraints.images`: found `1`, expected none: nodes of a scenario do not name the images that they hold"#);
+fn an_image_by_name_is_the_one_that_a_replica_pulls() {
+    let table = |images: &str| format!("[service.chat.constraints]\nimages = [{images}]\n#");
+    let named = |images: &str| error("# [service.chat.constraints]", &table(images));
+    assert_snapshot!(named(r#"{ name = "vllm", size = "5GB" }"#), @r#"my.toml, `images = [{ name = "vllm", size = "5GB" }]`, column 1: `service.chat.constraints.images`: found `5000000000B`, expected 9000000000B, the `image` that a replica pulls"#);
+    let two = r#"{ name = "vllm", size = "9GB" }, { name = "sidecar", size = "1GB" }"#;
+    assert_snapshot!(named(two), @r#"my.toml, `images = [{ name = "vllm", size = "9GB" }, { name = "sidecar", size = "1GB" }]`, column 1: `service.chat.constraints.images`: found `2`, expected one image, that of a replica"#);
 }
 
 #[test]
@@ -185,7 +188,7 @@ fn gpu_instances_hibernate_only_as_a_what_if() {
 #[test]
 fn a_service_serves_one_thing() {
     assert_snapshot!(error("[service.web.plain]", "[service.web.plan]"), @"
-    my.toml, `[service.web.plan]`, column 14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `eviction`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
+    my.toml, `[service.web.plan]`, column 14: `service.web.plan`: found the unknown key `plan`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `alternatives`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `eviction`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `plain`?
     ");
     let both =
@@ -217,7 +220,7 @@ fn broken_toml_is_shown_at_its_place() {
 fn a_scenario_that_is_not_there_is_an_error() {
     let find = |name: &str| say(&Scenario::find(name).expect_err("not there"));
     assert_snapshot!(find("chat-dya"), @"
-    found no scenario `chat-dya`, expected a file or one of `ca-vs-karpenter`, `chat-day`, `chat-hour`, `code-hour`, `complaint-01-more-while-loading`, `complaint-02-panic-flood`, `complaint-04-progress-deadline`, `complaint-06-cooldown-while-loading`, `complaint-07-cooldown-cliff`, `complaint-09-metric-gone-at-zero`, `complaint-09-metric-outage`, `complaint-11-gpu-utilization`, `complaint-13-cut-generations`, `complaint-15-value-without-ready-pods`, `complaint-18-broken-metric`, `complaint-20-target-below-one`, `gangs-two-at-once`, `gpu-cold-start`, `gpu-sharing`, `llm-autoscalers`, `viral-surge`
+    found no scenario `chat-dya`, expected a file or one of `ca-vs-karpenter`, `chat-day`, `chat-hour`, `code-hour`, `complaint-01-more-while-loading`, `complaint-02-panic-flood`, `complaint-04-progress-deadline`, `complaint-06-cooldown-while-loading`, `complaint-07-cooldown-cliff`, `complaint-09-metric-gone-at-zero`, `complaint-09-metric-outage`, `complaint-11-gpu-utilization`, `complaint-13-cut-generations`, `complaint-15-value-without-ready-pods`, `complaint-18-broken-metric`, `complaint-20-target-below-one`, `gangs-two-at-once`, `gpu-cold-start`, `gpu-sharing`, `llm-autoscalers`, `mixed-gpus`, `viral-surge`
     hint: did you mean `chat-day`?
     ");
     assert_snapshot!(find("nowhere/my.toml"), @r#"

@@ -92,6 +92,9 @@ fn the_manual_names_every_setting() {
         "Job",
         "Width",
         "Checkpoint",
+        "Alternatives",
+        "Shape",
+        "PlannedLoad",
     ];
     let more = ["SloLimits", "Gateway", "Client", "Stack", "Manifest"];
     let tables = own.iter().chain(&more).map(|name| &schema["$defs"][name]);

@@ -19,5 +19,6 @@ mod gpu_sharing;
 mod llm_autoscalers;
 mod manifests;
 mod mig_boards;
+mod mixed_gpus;
 mod packing;
 mod packing_profiles;

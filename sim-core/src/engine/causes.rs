@@ -39,11 +39,13 @@ impl Engine<'_> {
     }
 
     fn pending_cause(&self, service: ServiceId, pending: &PendingPod) -> Cause {
-        let service = &self.services[service.index()];
-        let Some(since) = pending.unschedulable_since.filter(|_| !service.has_room) else {
+        let pod = self.pod_ref(Owner::Service(service), pending.id);
+        let shape = pod.and_then(|pod| self.pod(pod)).map_or(0, |pod| pod.shape);
+        let room = &self.services[service.index()].rooms[shape];
+        let Some(since) = pending.unschedulable_since.filter(|_| !room.may_be) else {
             return Cause::Scheduling;
         };
-        let pools = &service.pools;
+        let pools = &room.pools;
         match self.fleet.furthest_start(pools) {
             Start::Accelerator => Cause::Accelerator,
             Start::Booting => Cause::NodeBoot,

@@ -49,8 +49,9 @@ impl Engine<'_> {
         self.write_timeline();
         for (service, tally) in self.services.iter().zip(&mut self.tallies) {
             tally.close(now);
-            let gpus = service.spec.pod.requests.gpus;
             for slot in &service.slots {
+                let pod = self.pods[*slot as usize].as_ref();
+                let gpus = pod.map_or(0, |pod| pod.spec.requests.gpus);
                 if let Some(server) = &self.servers[*slot as usize] {
                     self.fleet.ledger.useful(server.used(now, gpus));
                 }

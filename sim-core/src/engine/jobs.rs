@@ -105,6 +105,7 @@ impl Engine<'_> {
             id,
             owner: Owner::Job(number),
             spec: job.pod.clone(),
+            shape: 0,
             stage: PodStage::Pending,
             occupancy: Occupancy::Loading,
             created: now,

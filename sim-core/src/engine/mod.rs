@@ -144,6 +144,8 @@ enum Event {
     PodStageOver(PodRef, PodStage),
     /// A draining pod's grace is over.
     GraceOver(PodRef),
+    /// A replica has fitted nowhere for as long as it keeps its shape.
+    FallBack(PodRef),
     /// A transfer on a node may be complete.
     PipeDone(NodeId, PipeKind, u32),
     /// A node reaches a stage.
@@ -313,6 +315,7 @@ impl Engine<'_> {
             Event::Flush => self.flush_unschedulable(),
             Event::PodStageOver(pod, stage) => self.pod_stage_over(pod, stage),
             Event::GraceOver(pod) => self.grace_over(pod),
+            Event::FallBack(pod) => self.fall_back(pod),
             Event::PipeDone(node, kind, generation) => self.pipe_done(node, kind, generation),
             Event::NodeReaches(node, stage) => self.node_reaches(node, stage),
             Event::LaunchFails(node) => self.launch_fails(node),

@@ -1,10 +1,10 @@
 //! A node's life: requested, launched, booted, registered, accelerator, ready, draining, gone.
 
 use super::pods::PodRef;
-use super::{Engine, Event, PipeKind, id, tag};
-use crate::fleet::Order;
+use super::{Engine, Event, PipeKind, tag};
+use crate::fleet::{Order, WeightsId};
 use crate::queue::Class;
-use contract::{Instant, Micros, NodeId, NodeStage, PoolId, ServiceId};
+use contract::{Instant, Micros, NodeId, NodeStage, PoolId};
 
 impl Engine<'_> {
     /// Asks the cloud for a node.
@@ -29,9 +29,12 @@ impl Engine<'_> {
     /// A node resumes from standby, with what was put on it; another is prepared in its place.
     fn resume(&mut self, place: usize, pool: PoolId) {
         let keeps_memory = self.fleet.standby_keeps_memory(pool);
-        for service in (0..self.services.len()).filter(|at| self.services[*at].pools[pool.index()])
-        {
-            self.fleet.state[place].hold_from_standby(ServiceId(id(service)), keeps_memory);
+        for (service, shape) in self.shapes_for(pool) {
+            let image = self.image_of(service, shape);
+            self.fleet.state[place].hold_image(image);
+            if keeps_memory {
+                self.fleet.state[place].hold_weights(WeightsId(service, shape));
+            }
         }
         if let Some(Order { launch, prepare }) = self.fleet.order_standby(pool) {
             self.queue.push(self.now + launch, Class::Stage, Event::StandbyLaunched(pool, prepare));
@@ -105,8 +108,11 @@ impl Engine<'_> {
             let shape = self.fleet.shape_of(node);
             cluster.add_node(node.id, &shape, Some(&node.zone));
             cluster.cordon(node.id, node.cordoned);
+            self.tell_images(place);
         }
-        cluster.set_accelerator_ready(node.id, node.stage == NodeStage::Ready);
+        let node = &self.fleet.seen[place];
+        let is_ready = node.stage == NodeStage::Ready;
+        self.scheduler.cluster.set_accelerator_ready(node.id, is_ready);
     }
 
     pub(super) fn set_cordoned(&mut self, place: usize, cordoned: bool) {

@@ -6,6 +6,7 @@ use crate::fleet::Occupancy;
 use crate::metrics::Scrapes;
 use crate::queue::Class;
 use crate::server::GpuUse;
+use crate::spec::Shape;
 use contract::{
     Counts, Instant, Micros, NodeId, Owner, PendingPod, PodId, PodSeen, PodSpec, PodStage,
     ServiceId,
@@ -26,6 +27,8 @@ pub(super) struct Pod {
     pub(super) id: PodId,
     pub(super) owner: Owner,
     pub(super) spec: Arc<PodSpec>,
+    /// Which of the shapes of its service it has; members of jobs have one only.
+    pub(super) shape: usize,
     pub(super) stage: PodStage,
     /// What it does with its GPUs, once it has a node.
     pub(super) occupancy: Occupancy,
@@ -67,11 +70,11 @@ impl Scheduling {
 }
 
 impl Engine<'_> {
-    /// Makes a pending replica.
-    pub(super) fn make_replica(&mut self, service: ServiceId) -> PodRef {
+    /// Makes a pending replica, of one of the shapes of its service.
+    pub(super) fn make_replica(&mut self, service: ServiceId, shape: usize) -> PodRef {
         let place = service.index();
         let id = self.next_pod_id();
-        let pod = self.draw_replica(service, id);
+        let pod = self.draw_replica(service, shape, id);
         let PodRef { slot, .. } = self.insert_pending(pod);
         self.services[place].slots.push(slot);
         self.services[place].stages.add(PodStage::Pending);
@@ -117,16 +120,17 @@ impl Engine<'_> {
     }
 
     /// The luck of a service's next pod: by how many it had before, so that two policies meet the same.
-    fn draw_replica(&mut self, service: ServiceId, id: PodId) -> Pod {
+    fn draw_replica(&mut self, service: ServiceId, shape: usize, id: PodId) -> Pod {
         let runtime = &mut self.services[service.index()];
         let entity = u64::from(service.0) << 40 | runtime.pods_made;
         runtime.pods_made += 1;
-        let startup = &runtime.spec.startup;
+        let Shape { pod, startup, .. } = runtime.spec.shape(shape);
         let mut luck = self.spec.seed.stream("pod", entity);
         Pod {
             id,
             owner: Owner::Service(service),
-            spec: runtime.spec.pod.clone(),
+            spec: pod.clone(),
+            shape,
             stage: PodStage::Pending,
             occupancy: Occupancy::Loading,
             created: self.now,
@@ -325,7 +329,7 @@ impl Engine<'_> {
             self.fleet.check();
         }
         if let Owner::Service(service) = gone.owner {
-            self.stop_transfers(place, gone.id, service);
+            self.stop_transfers(place, gone, service);
         }
         self.node_lost_a_pod(place);
         self.wake_unschedulable(node);
@@ -346,14 +350,15 @@ impl Engine<'_> {
         }
     }
 
-    fn stop_transfers(&mut self, place: usize, pod: PodId, service: ServiceId) {
+    fn stop_transfers(&mut self, place: usize, gone: &Pod, service: ServiceId) {
+        let pod = gone.id;
         let state = &mut self.fleet.state[place];
         if !state.pulls.carries(pod) && !state.loads.carries(pod) {
             return;
         }
         state.pulls.cancel(self.now, pod);
         state.loads.cancel(self.now, pod);
-        self.restart_orphaned_pull(place, service);
+        self.restart_orphaned_pull(place, service, gone.shape);
         self.watch_pipe(place, PipeKind::Pull);
         self.watch_pipe(place, PipeKind::Load);
     }

@@ -1,7 +1,8 @@
 //! The Deployment's side: as many pods as asked for, and which of them go first.
 
-use super::Engine;
 use super::pods::PodRef;
+use super::{Engine, Event};
+use crate::queue::Class;
 use contract::{Instant, Owner, PodSeen, PodStage, ServiceId};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ impl Engine<'_> {
         let alive = counts.pending + counts.starting + counts.ready;
         let wanted = self.services[service.index()].replicas;
         for _ in alive..wanted {
-            let pod = self.make_replica(service);
+            let pod = self.make_replica(service, 0);
             self.enqueue(pod);
         }
         if wanted < alive {
@@ -29,6 +30,33 @@ impl Engine<'_> {
             }
         }
         self.update_cause(service);
+    }
+
+    /// A replica that has fitted nowhere for long: a pod cannot change its shape, so one of the next shape takes its place.
+    pub(super) fn fall_back(&mut self, pod: PodRef) {
+        let Some(service) = self.service_of(pod) else { return };
+        let found = self.pod(pod).expect("the pod of a service");
+        if found.stage != PodStage::Pending || found.node.is_some() {
+            return;
+        }
+        if self.scheduler.cluster.nominated(pod.id).is_some() {
+            // A node is being cleared for it.
+            return self.book_fallback(service, pod);
+        }
+        let next = (found.shape + 1) % self.services[service.index()].spec.shape_count();
+        self.terminate_pod(pod);
+        let replacement = self.make_replica(service, next);
+        self.enqueue(replacement);
+        self.update_cause(service);
+    }
+
+    /// Books when a replica that fits nowhere is given another shape, if there is one.
+    pub(super) fn book_fallback(&mut self, service: ServiceId, pod: PodRef) {
+        let spec = &self.services[service.index()].spec;
+        if spec.shape_count() > 1 {
+            let at = self.now + spec.alternatives.fallback_after;
+            self.queue.push(at, Class::Stage, Event::FallBack(pod));
+        }
     }
 
     /// The pods that a scale-down removes, in the order of the `ReplicaSet` controller.

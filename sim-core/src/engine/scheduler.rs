@@ -1,9 +1,11 @@
 //! kube-scheduler's queues: attempts, back-off, retry on events, flush. Where a pod fits is `placement`'s
 //! business.
 
-use super::pods::PodRef;
+use super::pods::{Pod, PodRef};
 use super::{CHECKED, Engine, Event, id, pod_place};
+use crate::fleet::WeightsId;
 use crate::queue::Class;
+use crate::service::Room;
 use crate::spec::Ties;
 use contract::{Instant, NodeId, Owner, PlacedPod, PodId, ServiceId};
 use placement::packing::Strategy;
@@ -108,9 +110,12 @@ impl Engine<'_> {
         let (seed, control) = (self.spec.seed, &self.spec.control);
         let is_drawn =
             control.ties == Ties::Random || control.profile.packing == Some(Strategy::Random);
-        move |equals| match is_drawn {
-            false => 0,
-            true => seed.stream("scheduler-tie", entity).below(id(equals)) as usize,
+        move |equals| {
+            if is_drawn {
+                seed.stream("scheduler-tie", entity).below(id(equals)) as usize
+            } else {
+                0
+            }
         }
     }
 
@@ -121,8 +126,13 @@ impl Engine<'_> {
         if cluster.has_rules() || cluster.nominated(pod.id).is_some() {
             return true;
         }
-        let service = self.pod(pod).and_then(|pod| pod.owner.service());
-        service.is_none_or(|service| self.services[service.index()].has_room)
+        self.pod(pod).and_then(|pod| self.room_of(pod)).is_none_or(|room| room.may_be)
+    }
+
+    /// Where pods like this one have room, if it is a service's.
+    fn room_of(&self, pod: &Pod) -> Option<&Room> {
+        let service = pod.owner.service()?;
+        Some(&self.services[service.index()].rooms[pod.shape])
     }
 
     /// Writes a pod's place into every table.
@@ -178,9 +188,13 @@ impl Engine<'_> {
     pub(super) fn place_initial(&mut self, pod: PodRef) -> bool {
         let Some(node) = self.best_node(pod) else { return false };
         self.assign(pod, node);
-        let service = self.service_of(pod).expect("replicas are there from the start");
         let place = self.fleet.place(node).expect("just chosen");
-        self.fleet.state[place].hold_from_the_start(service);
+        let service = self.service_of(pod).expect("replicas are there from the start");
+        let shape = self.pod(pod).expect("just placed").shape;
+        let image = self.image_of(service, shape);
+        self.fleet.state[place].hold_image(image);
+        self.fleet.state[place].hold_weights(WeightsId(service, shape));
+        self.tell_images(place);
         self.become_ready(pod);
         true
     }
@@ -194,11 +208,15 @@ impl Engine<'_> {
         scheduling.tried_at = now;
         scheduling.failures += 1;
         scheduling.retry_at = now + queue.backoff(scheduling.failures);
+        let shape = found.shape;
         self.scheduler.parked.insert(rank);
         let is_news = self.mark_unschedulable(pod);
         if let Some(service) = self.service_of(pod) {
-            self.services[service.index()].has_room = false;
+            self.services[service.index()].rooms[shape].may_be = false;
             self.update_cause(service);
+            if is_news {
+                self.book_fallback(service, pod);
+            }
         }
         if is_news {
             self.wake_controllers();
@@ -222,8 +240,8 @@ impl Engine<'_> {
         self.let_jobs_in();
         let pool = self.fleet.seen[place].pool.index();
         for pod in self.scheduler.parked() {
-            let service = self.service_of(pod);
-            if service.is_none_or(|service| self.services[service.index()].pools[pool]) {
+            let room = self.pod(pod).and_then(|pod| self.room_of(pod));
+            if room.is_none_or(|room| room.pools[pool]) {
                 self.enqueue(pod);
             }
         }
@@ -244,12 +262,16 @@ impl Engine<'_> {
             return;
         }
         for service in 0..self.services.len() {
-            let runtime = &self.services[service];
-            let asking = Asking { id: None, spec: &runtime.spec.pod };
-            let fits = !runtime.has_room && self.scheduler.cluster.fits(&asking, node);
-            if fits && self.fleet.has_devices(self.fleet.node(node), &runtime.spec.pod) {
-                self.services[service].has_room = true;
-                self.update_cause(ServiceId(id(service)));
+            for shape in 0..self.services[service].rooms.len() {
+                let runtime = &self.services[service];
+                let spec = runtime.spec.shape(shape).pod;
+                let asking = Asking { id: None, spec };
+                let is_news = !runtime.rooms[shape].may_be;
+                let fits = is_news && self.scheduler.cluster.fits(&asking, node);
+                if fits && self.fleet.has_devices(self.fleet.node(node), spec) {
+                    self.services[service].rooms[shape].may_be = true;
+                    self.update_cause(ServiceId(id(service)));
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::job::{ClassBooks, JobClass};
 use crate::metrics::Scrapes;
 use crate::queue::{Class, EventQueue};
 use crate::recorder::Recorder;
-use crate::service::{CauseTrack, Gateway, Patience, Requests, Score, Service, Stages};
+use crate::service::{CauseTrack, Gateway, Patience, Requests, Room, Score, Service, Stages};
 use crate::source::{ArrivalSource, JobSource, Sources};
 use crate::spec::{JobClassSpec, RunSpec, ServiceSpec};
 use crate::wakes::Wakes;
@@ -94,7 +94,7 @@ impl<'a> Engine<'a> {
         for place in 0..self.services.len() {
             let service = ServiceId(id(place));
             for _ in 0..self.services[place].spec.initial {
-                let pod = self.make_replica(service);
+                let pod = self.make_replica(service, 0);
                 if !self.place_initial(pod) {
                     self.enqueue(pod);
                 }
@@ -153,11 +153,15 @@ fn make_service(
         pods_made: 0,
         slots: Vec::new(),
         stages: Stages::default(),
-        pools: run.pools.iter().map(|pool| could_hold(&spec.pod, &pool.shape)).collect(),
-        has_room: true,
+        rooms: spec.shapes().map(|shape| room(run, shape.pod)).collect(),
     };
     service.next = pull(&mut service, horizon, Instant::ZERO)?;
     Ok(service)
+}
+
+fn room(run: &RunSpec, pod: &PodSpec) -> Room {
+    let pools = run.pools.iter().map(|pool| could_hold(pod, &pool.shape)).collect();
+    Room { pools, may_be: true }
 }
 
 /// Whether an empty node of this shape has room for the pod, its GPUs included.

@@ -14,7 +14,7 @@ use contract::{
     NodeStage, PoolId, PoolSeen, Sharing, Taint, TaintEffect,
 };
 pub(crate) use ledger::Ledger;
-pub(crate) use node::{NodeLuck, NodeState, Occupancy};
+pub(crate) use node::{ImageId, NodeLuck, NodeState, Occupancy, WeightsId};
 use placement::device;
 pub(crate) use standby::{Order, Standby};
 pub(crate) use starts::Start;

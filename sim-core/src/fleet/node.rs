@@ -116,11 +116,24 @@ pub(crate) struct NodeState {
     pub(crate) ready_when_drained: bool,
     pub(crate) pulls: Pipe,
     pub(crate) loads: Pipe,
-    /// Services whose image the node has, or is pulling.
-    pub(crate) images: Vec<(ServiceId, bool)>,
-    /// Services whose weights are in the page cache.
-    pub(crate) weights: Vec<ServiceId>,
+    /// Images that the node has, or is pulling.
+    pub(crate) images: Vec<(ImageId, bool)>,
+    /// Weights in the page cache.
+    pub(crate) weights: Vec<WeightsId>,
 }
+
+/// An image of replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ImageId {
+    /// Whichever service's replicas say that they run it.
+    Named(String),
+    /// That of a service which does not say its name.
+    Of(ServiceId),
+}
+
+/// The weights that replicas of one shape load: the service, and the place of the shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WeightsId(pub(crate) ServiceId, pub(crate) usize);
 
 impl NodeState {
     pub(crate) fn new(spec: &PoolSpec, luck: NodeLuck, stock_of: Option<usize>) -> Self {
@@ -145,21 +158,17 @@ impl NodeState {
         }
     }
 
-    /// A replica of the service ran here before the run began: image and weights are on the node.
-    pub(crate) fn hold_from_the_start(&mut self, service: ServiceId) {
-        if !self.weights.contains(&service) {
-            self.weights.push(service);
-            self.images.push((service, true));
+    /// An image is on the disk without having been pulled.
+    pub(crate) fn hold_image(&mut self, image: ImageId) {
+        if !self.images.iter().any(|(held, _)| *held == image) {
+            self.images.push((image, true));
         }
     }
 
-    /// The node was prepared for the service: its image is on the disk, and its weights are in the page cache if
-    /// memory survived.
-    pub(crate) fn hold_from_standby(&mut self, service: ServiceId, keeps_memory: bool) {
-        if keeps_memory {
-            self.hold_from_the_start(service);
-        } else if !self.images.iter().any(|&(held, _)| held == service) {
-            self.images.push((service, true));
+    /// Weights are in the page cache.
+    pub(crate) fn hold_weights(&mut self, weights: WeightsId) {
+        if !self.weights.contains(&weights) {
+            self.weights.push(weights);
         }
     }
 

@@ -13,8 +13,10 @@ mod model;
 mod naive;
 mod replica;
 mod sequences;
+mod steady;
 mod stretch;
 mod time;
 
 pub use model::{EngineSettings, StepModel, StepTables};
 pub use replica::{Event, Replica, StepSeen};
+pub use steady::{Load, Steady};

@@ -50,10 +50,17 @@ pub(crate) struct Service {
     pub(crate) slots: Vec<u32>,
     /// How far its starting pods are.
     pub(crate) stages: Stages,
+    /// By shape of its pods: where they have room.
+    pub(crate) rooms: Vec<Room>,
+}
+
+/// Where pods of one shape have room.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
     /// By pool: whether an empty node of it could hold one of the pods.
     pub(crate) pools: Vec<bool>,
-    /// Some node may have room for one of its pods: false from when one fits nowhere until something makes room.
-    pub(crate) has_room: bool,
+    /// Some node may have room for one: false from when one fits nowhere until something makes room.
+    pub(crate) may_be: bool,
 }
 
 impl Service {

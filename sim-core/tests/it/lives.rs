@@ -1,7 +1,8 @@
 //! Lives of nodes and replicas, stage by stage.
 
 use crate::world::{World, arrival, at, fixed, replicas, secs};
-use contract::{Action, Micros, NodeId, PoolId};
+use contract::{Action, Bytes, Constraints, Image, Micros, NodeId, PodSpec, PoolId, ServiceId};
+use std::sync::Arc;
 
 const ONE_NODE: Action = Action::AddNodes { pool: PoolId(0), count: 1 };
 
@@ -220,4 +221,45 @@ fn start_times_are_those_of_the_pods_made_during_the_run() {
     let ready_seconds = 600.0 + 600.0 - 117.0;
     assert!((replicas.ready_mean - ready_seconds / 600.0).abs() < 1e-12);
     assert_eq!(Micros::from_secs(117), at(117).since(at(0)));
+}
+
+/// Replicas of the first service say by what name nodes know their image.
+fn name_the_image(world: &mut World) {
+    let images = vec![Image { name: "vllm".into(), size: Bytes(10_000_000_000) }];
+    let constraints = Some(Arc::new(Constraints { images, ..Constraints::default() }));
+    let pod = PodSpec { constraints, ..PodSpec::clone(&world.service().pod) };
+    world.service().pod = Arc::new(pod);
+}
+
+/// Two empty nodes and a replica of an image on one of them; on which node is the second replica a minute later?
+fn second_home(named: bool) -> NodeId {
+    let mut world = World::running(2, 1);
+    if named {
+        name_the_image(&mut world);
+    }
+    world.act(0, replicas(2));
+    let flight = world.fly();
+    let pods = &flight.seen_at(60).services[0].pods;
+    pods.iter().last().and_then(|pod| pod.node).expect("there is room")
+}
+
+#[test]
+fn a_node_that_has_the_image_by_name_goes_before_an_emptier_one() {
+    assert_eq!(second_home(false), NodeId(1));
+    assert_eq!(second_home(true), NodeId(0));
+}
+
+#[test]
+fn services_that_run_the_same_image_pull_it_once() {
+    let mut world = World::new();
+    name_the_image(&mut world);
+    let other = world.service().clone();
+    world.spec.services.push(other);
+    world.arrivals.push(Vec::new());
+    world.act(0, replicas(1));
+    world.act(0, ONE_NODE);
+    world.act(60, Action::SetReplicas { service: ServiceId(1), replicas: 1 });
+    let flight = world.fly();
+    // The first pulls from 50 s to 70 s; the second comes at 60 s and waits for the rest of it. Weights are its own.
+    assert!(flight.life("pod 1").contains("Pulling 1m, Starting 1m 10s, Loading 1m 13s"));
 }

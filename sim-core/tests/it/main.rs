@@ -12,6 +12,7 @@ mod luck;
 mod metrics;
 mod preemption;
 mod scheduler;
+mod shapes;
 mod sharing;
 mod standby;
 mod swarm;

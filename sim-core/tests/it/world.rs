@@ -258,6 +258,7 @@ pub(crate) fn pool() -> PoolSpec {
 pub(crate) fn service() -> ServiceSpec {
     let requests = Resources { cpu: MilliCpu(1000), memory: Bytes::from_gib(8), gpus: 1 };
     ServiceSpec {
+        alternatives: sim_core::spec::Alternatives::default(),
         name: "service".into(),
         pod: Arc::new(PodSpec { requests, ..PodSpec::default() }),
         initial: 0,

@@ -251,6 +251,7 @@ fn pool(group: &Group) -> PoolSpec {
 fn service(name: &str, first: &Step) -> ServiceSpec {
     let requests = amounts(first.cpu, &first.mem, first.gpu);
     ServiceSpec {
+        alternatives: sim_core::spec::Alternatives::default(),
         name: name.into(),
         pod: Arc::new(PodSpec { requests, ..PodSpec::default() }),
         initial: 0,

@@ -240,6 +240,7 @@ fn pool(nodes: u32) -> PoolSpec {
 fn service(run: &Run) -> ServiceSpec {
     let requests = Resources { cpu: MilliCpu(100), memory: Bytes::from_gib(1), gpus: 0 };
     ServiceSpec {
+        alternatives: sim_core::spec::Alternatives::default(),
         name: run.id.as_str().into(),
         pod: Arc::new(PodSpec { requests, ..PodSpec::default() }),
         initial: run.initial_replicas,

@@ -395,6 +395,7 @@ fn service(pod: &PodText) -> ServiceSpec {
         ..PodSpec::default()
     };
     ServiceSpec {
+        alternatives: sim_core::spec::Alternatives::default(),
         name: pod.app.as_str().into(),
         pod: Arc::new(spec),
         initial: 0,
