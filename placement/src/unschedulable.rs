@@ -1,6 +1,6 @@
 //! Why a pod fits nowhere, in the words of kube-scheduler.
 
-use crate::device::{self, DeviceOrder};
+use crate::device::{self, DeviceOrder, DeviceShortage};
 use crate::{Candidate, Misfit, Refusal, Unhelpful, fits};
 use contract::{GpuSeen, PodSpec};
 use std::borrow::Cow;
@@ -35,21 +35,30 @@ impl Unschedulable {
     ) -> Self {
         let mut found = Self::default();
         for (node, gpus) in nodes {
-            let misfit = fits(spec, &node).err();
-            found.add_node(misfit.map_or(Ok(()), |misfit| Err(Refusal::Node(misfit))));
-            // What a device plugin counts is a resource among others: all that are short are named. A pod that is
-            // short of whole GPUs is told so once.
-            let asked = match misfit {
-                None => true,
-                Some(Misfit::Resources(shortage)) => !shortage.gpus,
-                Some(_) => false,
-            };
-            let granted = device::fit(spec, &node.shape.sharing, gpus, DeviceOrder::default());
-            if let (true, Err(shortage)) = (asked, granted) {
-                found.add(shortage.to_string());
-            }
+            let devices =
+                || device::fit(spec, &node.shape.sharing, gpus, DeviceOrder::default()).map(|_| ());
+            found.add_node_with(fits(spec, &node).map_err(Refusal::Node), devices);
         }
         found
+    }
+
+    /// Counts what a node said, and what divided GPUs it is short of.
+    pub(crate) fn add_node_with(
+        &mut self,
+        answer: Result<(), Refusal>,
+        devices: impl FnOnce() -> Result<(), DeviceShortage>,
+    ) {
+        // What a device plugin counts is a resource among others: all that are short are named. A pod that is
+        // short of whole GPUs is told so once.
+        let asked = match &answer {
+            Ok(()) => true,
+            Err(Refusal::Node(Misfit::Resources(shortage))) => !shortage.gpus,
+            Err(_) => false,
+        };
+        self.add_node(answer);
+        if asked && let Err(shortage) = devices() {
+            self.add(shortage.to_string());
+        }
     }
 
     /// Adds why preemption was of no use.

@@ -129,6 +129,7 @@ pub(crate) fn run() -> RunSummary {
         gpu: GpuHours::default(),
         fleet: FleetSummary::default(),
         jobs: Vec::new(),
+        unplaced: Vec::new(),
     }
 }
 
@@ -215,6 +216,7 @@ fn run_of(character: &Character, run: u32, services: &[&str]) -> RunSummary {
             reclaimed: 2,
         },
         jobs: Vec::new(),
+        unplaced: Vec::new(),
     }
 }
 

@@ -99,6 +99,26 @@ pub struct RunSummary {
     /// By class of jobs, in the scenario's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobClassSummary>,
+    /// Pods that fitted nowhere when arrivals ended; those that had waited longest first, [`UNPLACED`] at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unplaced: Vec<Unplaced>,
+}
+
+/// Most groups of pods without a node that a summary names.
+pub const UNPLACED: usize = 20;
+
+/// Pods of one owner that fit nowhere for the same reasons.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unplaced {
+    /// Whose they are: `service chat`, `job 7 of train`.
+    pub owner: String,
+    /// How many.
+    pub pods: u32,
+    /// How long the oldest of them had been there.
+    pub waited: Micros,
+    /// Why, as kube-scheduler says it: `0/5 nodes are available: ...`.
+    pub message: String,
 }
 
 /// The figures of one class of jobs in one run, up to the horizon.

@@ -6,6 +6,7 @@ use super::kind::Kind;
 use super::row::{self, Row, float};
 use super::rules::Rules;
 use super::{Asking, Bounds, Cluster};
+use crate::device::DeviceShortage;
 use crate::filter::{node_affinity, of_shape};
 use crate::packing::Scorer;
 use crate::sampling::enough;
@@ -120,13 +121,17 @@ impl Cluster {
         self.check(pod, &Rules::of(self, pod.spec), self.at(node)).is_ok()
     }
 
-    /// Why nodes turn a pod down.
-    pub fn explain(&mut self, pod: &Asking<'_>) -> Unschedulable {
+    /// Why nodes turn a pod down. `devices` is asked what divided GPUs a node is short of, which the cluster does not know.
+    pub fn explain(
+        &mut self,
+        pod: &Asking<'_>,
+        devices: impl Fn(NodeId) -> Result<(), DeviceShortage>,
+    ) -> Unschedulable {
         self.group_of(pod.spec.constraints.as_ref());
         let rules = Rules::of(self, pod.spec);
         let mut found = Unschedulable::default();
         for place in 0..self.nodes.len() {
-            found.add_node(self.check(pod, &rules, place));
+            found.add_node_with(self.check(pod, &rules, place), || devices(self.nodes[place].id));
         }
         found
     }
@@ -385,7 +390,7 @@ mod tests {
         let web_pod = PodSpec { constraints: Some(Arc::new(own)), ..pod("1", "1GiB", 0) };
         cluster.add_pod(NodeId(0), resident(0, web_pod));
         let spec = PodSpec { constraints: Some(Arc::new(rules)), ..pod("1", "1GiB", 0) };
-        let message = cluster.explain(&Asking { id: None, spec: &spec }).to_string();
+        let message = cluster.explain(&Asking { id: None, spec: &spec }, |_| Ok(())).to_string();
         assert_eq!(message, format!("0/2 nodes are available: {expected}."));
     }
 

@@ -5,6 +5,7 @@ mod glossary;
 mod headline;
 mod readout;
 mod tables;
+mod unplaced;
 
 use crate::canvas::{self, ALERT, GRID, INK, MUTED, PAPER};
 use crate::figure::Figure;
@@ -47,6 +48,9 @@ pub(crate) fn write(experiment: &Experiment, scenario_toml: &str, figures: &[Fig
                         }
                     }
                     section #pools { h2 { "Cost by pool" } (tables::pools(experiment)) }
+                    @if unplaced::is_any(experiment) {
+                        section #unplaced { h2 { "Pods without a node" } (unplaced::section(experiment)) }
+                    }
                     section #decisions { h2 { "Decisions and their reasons" } (decisions::section(experiment)) }
                     section #replications { h2 { "Replications" } (tables::replications(experiment)) }
                     section #repeat { h2 { "How to repeat this" } (repeat(experiment, scenario_toml)) }

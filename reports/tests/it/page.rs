@@ -2,8 +2,9 @@
 //! outcome.
 
 use crate::fixture;
+use contract::Micros;
 use reports::write_run_folder;
-use sim_core::outcome::Experiment;
+use sim_core::outcome::{Experiment, Unplaced};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -114,4 +115,24 @@ fn a_week_of_one_minute_bins_and_thousands_of_decisions_stays_small() {
         stack.decisions = decisions.iter().cycle().take(20_000).cloned().collect();
     }
     check("week", &experiment);
+}
+
+#[test]
+fn pods_without_a_node_are_shown_with_the_words_of_the_scheduler() {
+    let mut experiment = fixture::day();
+    let message = "0/5 nodes are available: 5 Insufficient nvidia.com/gpu.";
+    experiment.stacks[1].runs[0].unplaced = vec![Unplaced {
+        owner: "service chat".to_owned(),
+        pods: 3,
+        waited: Micros::from_mins(7),
+        message: message.to_owned(),
+    }];
+    check("unplaced", &experiment);
+    let page = |name: &str| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::read_to_string(folder.join("report.html")).expect("a page")
+    };
+    assert!(page("unplaced").contains(message));
+    check("all-placed", &fixture::day());
+    assert!(!page("all-placed").contains("id=\"unplaced\""), "nothing to show, no section");
 }

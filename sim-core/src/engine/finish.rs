@@ -57,6 +57,7 @@ impl Engine<'_> {
                 }
             }
         }
+        self.unplaced = self.explain_unplaced();
         self.close_jobs();
         self.fleet.close_books(now);
         self.check_job_books();
@@ -93,6 +94,7 @@ impl Engine<'_> {
                 reclaimed: self.fleet.reclaimed,
             },
             jobs: self.job_classes.iter().map(JobClass::summary).collect(),
+            unplaced: std::mem::take(&mut self.unplaced),
         };
         let histograms = self.services.iter().map(|service| service.score.histograms()).collect();
         Outcome { summary, timeline: self.timeline, histograms }

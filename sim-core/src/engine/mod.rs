@@ -24,13 +24,14 @@ mod scrapes;
 mod setup;
 mod startup;
 mod tally;
+mod unplaced;
 
 use crate::fingerprint::Fingerprint;
 use crate::fleet::Fleet;
 use crate::job::{Job, JobClass};
 use crate::llm;
 use crate::metrics::Scrapes;
-use crate::outcome::{RunSummary, TimelineRow};
+use crate::outcome::{RunSummary, TimelineRow, Unplaced};
 use crate::queue::{Class, EventQueue};
 use crate::recorder::Recorder;
 use crate::server::Server;
@@ -257,6 +258,8 @@ struct Engine<'a> {
     timeline: Vec<TimelineRow>,
     happened: Vec<llm::Event>,
     tallies: Vec<Tally>,
+    /// What fitted nowhere at the horizon.
+    unplaced: Vec<Unplaced>,
     past_horizon: bool,
 }
 

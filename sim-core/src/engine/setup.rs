@@ -80,6 +80,7 @@ impl<'a> Engine<'a> {
             fingerprint: Fingerprint::default(),
             timeline: Vec::new(),
             happened: Vec::new(),
+            unplaced: Vec::new(),
             past_horizon: false,
         })
     }

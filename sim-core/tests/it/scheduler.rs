@@ -1,8 +1,9 @@
 //! kube-scheduler's queue: back-off, what wakes an unschedulable pod, order, flush.
 
 use crate::world::{Flight, World, fixed, pool, replicas, service};
-use contract::{Action, Instant, Micros, PodSpec, PoolId, ServiceId};
+use contract::{Action, GpuRequest, Instant, Micros, PodSpec, PoolId, ServiceId, Sharing};
 use sim_core::delay::Delay;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 const ONE_NODE: Action = Action::AddNodes { pool: PoolId(0), count: 1 };
@@ -152,4 +153,32 @@ fn an_unschedulable_pod_calls_the_policy_that_waits_for_one_but_not_more_than_on
     assert!(turns.len() < 16, "two hundred pods in three seconds are not two hundred turns");
     assert!(turns.windows(2).all(|pair| pair[1].since(pair[0]) >= Micros::from_secs(1)));
     assert!(turns.iter().any(|turn| (1..4).contains(&(turn.0 / 1_000_000))));
+}
+
+#[test]
+fn pods_without_a_node_at_the_end_say_why_in_the_words_of_the_scheduler() {
+    let mut world = World::running(1, 2);
+    world.act(10, replicas(5));
+    let flight = world.fly();
+    let unplaced = &flight.outcome.summary.unplaced;
+    let said: Vec<_> =
+        unplaced.iter().map(|it| (&*it.owner, it.pods, it.waited, &*it.message)).collect();
+    let message = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.";
+    assert_eq!(said, [("service service", 3, Micros::from_secs(590), message)]);
+}
+
+#[test]
+fn parts_of_gpus_that_are_short_are_named_too() {
+    let mut world = World::running(1, 2);
+    let mut shape = (*world.pool().shape).clone();
+    shape.sharing = Sharing::TimeSliced { replicas: NonZeroU32::MIN };
+    world.pool().shape = Arc::new(shape);
+    let mut pod = PodSpec::clone(&world.service().pod);
+    pod.requests.gpus = 0;
+    pod.gpu_parts = Some(GpuRequest::Shares(NonZeroU32::MIN));
+    world.service().pod = Arc::new(pod);
+    world.act(10, replicas(3));
+    let flight = world.fly();
+    let said: Vec<_> = flight.outcome.summary.unplaced.iter().map(|it| &*it.message).collect();
+    assert_eq!(said, ["0/1 nodes are available: 1 Insufficient nvidia.com/gpu.shared."]);
 }
