@@ -73,7 +73,8 @@ pub enum Action {
         /// Which node.
         node: NodeId,
     },
-    /// Cut an idle GPU anew by MIG; its new instances can be had after a while.
+    /// Cut a GPU anew by MIG; its new instances can be had after a while. One in use is emptied first: it takes no more
+    /// pods, and its pods are evicted, each with its grace; their owners make new ones elsewhere.
     Repartition {
         /// Which node.
         node: NodeId,

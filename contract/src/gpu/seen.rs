@@ -14,6 +14,9 @@ pub struct GpuSeen {
     /// It is being cut anew and takes no pods.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repartitioning: bool,
+    /// The instances that it is to be cut into once its last pod has left; until then it takes no pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ordered: Vec<MigInstance>,
     /// Who holds what of it, oldest first.
     pub holds: Vec<Hold>,
 }
@@ -22,6 +25,11 @@ impl GpuSeen {
     /// Whether nobody holds any of it.
     pub fn is_idle(&self) -> bool {
         self.holds.is_empty()
+    }
+
+    /// Whether it takes pods: it is neither being cut anew nor emptied for that.
+    pub fn takes_pods(&self) -> bool {
+        !self.repartitioning && self.ordered.is_empty()
     }
 }
 

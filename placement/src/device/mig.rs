@@ -76,7 +76,7 @@ pub fn most(board: &MigBoard, profile: u8) -> usize {
 pub fn free(gpu: &GpuSeen) -> impl Iterator<Item = MigInstance> {
     let held =
         |instance: MigInstance| gpu.holds.iter().any(|hold| hold.held == Held::Mig(instance));
-    let usable = if gpu.repartitioning { &[][..] } else { &gpu.partition[..] };
+    let usable = if gpu.takes_pods() { &gpu.partition[..] } else { &[][..] };
     usable.iter().copied().filter(move |&instance| !held(instance))
 }
 

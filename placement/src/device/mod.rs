@@ -110,7 +110,7 @@ fn whole(count: u32, sharing: &Sharing, gpus: &[GpuSeen]) -> Result<Vec<Grant>, 
         sharing,
         Sharing::Mig { .. } | Sharing::Hami { .. } | Sharing::Milli | Sharing::Burst
     );
-    let is_free = |gpu: &GpuSeen| gpu.is_idle() && gpu.partition.is_empty() && !gpu.repartitioning;
+    let is_free = |gpu: &GpuSeen| gpu.is_idle() && gpu.partition.is_empty() && gpu.takes_pods();
     let free = gpus.iter().enumerate().filter(|(_, gpu)| offers && is_free(gpu));
     let grant = |(gpu, _)| Grant { gpu, held: Held::Whole };
     let grants: Vec<_> = free.take(count as usize).map(grant).collect();

@@ -92,6 +92,9 @@ impl Engine<'_> {
             self.fleet.count_stranded(place);
             self.tell_gpus_used(place);
             self.share_anew(place);
+            for gpu in 0..super::id(self.fleet.seen[place].gpus.len()) {
+                self.cut_if_idle(place, gpu);
+            }
         }
     }
 
@@ -184,24 +187,36 @@ impl Engine<'_> {
         busy
     }
 
-    /// Begins to cut a GPU anew. Nothing happens unless the node is up and cuts GPUs on demand, the GPU is idle, and the
-    /// instances fit on it.
+    /// Begins to cut a GPU anew, after its pods have left. Nothing happens unless the node is up and cuts GPUs on demand,
+    /// the GPU is not being cut or emptied already, and the instances fit on it.
     pub(super) fn repartition(&mut self, node: NodeId, gpu: u32, profiles: &[Arc<str>]) {
         let Some(place) = self.fleet.place(node) else { return };
         let seen = &self.fleet.seen[place];
-        let is_free = |gpu: &GpuSeen| gpu.is_idle() && !gpu.repartitioning;
-        let ready =
-            seen.stage == NodeStage::Ready && seen.gpus.get(gpu as usize).is_some_and(is_free);
+        let ready = seen.stage == NodeStage::Ready
+            && seen.gpus.get(gpu as usize).is_some_and(GpuSeen::takes_pods);
         let layout = cut(self.fleet.sharing_of(seen), profiles);
         let (true, Some(layout)) = (ready, layout) else { return };
-        let cuts = self.fleet.state[place].cuts;
-        let mut luck = self.spec.seed.stream("repartition", u64::from(node.0) << 32 | cuts);
-        let wait = self.fleet.specs[seen.pool.index()].division.repartition.draw(&mut luck);
-        self.fleet.state[place].cuts += 1;
         let seen = &mut self.fleet.seen[place].gpus[gpu as usize];
+        seen.ordered = layout;
+        self.cut_if_idle(place, gpu);
+        self.evict_pods_of(place);
+    }
+
+    /// A GPU that is to be cut anew is cut once nobody holds any of it.
+    fn cut_if_idle(&mut self, place: usize, gpu: u32) {
+        let node = &mut self.fleet.seen[place];
+        let seen = &mut node.gpus[gpu as usize];
+        if seen.ordered.is_empty() || !seen.is_idle() {
+            return;
+        }
+        seen.partition = std::mem::take(&mut seen.ordered);
         seen.repartitioning = true;
-        seen.partition = layout;
-        self.queue.push(self.now + wait, Class::Stage, Event::Repartitioned(node, gpu));
+        let (id, pool) = (node.id, node.pool.index());
+        let cuts = self.fleet.state[place].cuts;
+        let mut luck = self.spec.seed.stream("repartition", u64::from(id.0) << 32 | cuts);
+        let wait = self.fleet.specs[pool].division.repartition.draw(&mut luck);
+        self.fleet.state[place].cuts += 1;
+        self.queue.push(self.now + wait, Class::Stage, Event::Repartitioned(id, gpu));
     }
 
     /// A GPU's new instances can be had.

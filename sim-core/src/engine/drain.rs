@@ -56,19 +56,19 @@ impl Engine<'_> {
         self.cordon(node, false);
     }
 
-    /// Refused evictions of a draining node are tried again.
+    /// Refused evictions are tried again.
     pub(super) fn evict_again(&mut self, node: NodeId) {
-        let Some(place) = self.fleet.place(node) else { return };
-        if self.fleet.seen[place].stage == NodeStage::Draining {
+        if let Some(place) = self.fleet.place(node) {
             self.evict_pods_of(place);
         }
     }
 
-    /// Asks the pods of a draining node to go; those whose eviction breaks a budget stay for now.
-    fn evict_pods_of(&mut self, place: usize) {
+    /// Asks pods of a node to go: all if it drains, otherwise those on GPUs that are to be cut anew. Those whose eviction
+    /// breaks a budget stay for now.
+    pub(super) fn evict_pods_of(&mut self, place: usize) {
         let node = self.fleet.seen[place].id;
         let mut refused = false;
-        for pod in self.pods_on(place) {
+        for pod in self.pods_to_evict(place) {
             if self.grants_eviction(pod) {
                 self.terminate_pod(pod);
             } else {
@@ -79,6 +79,15 @@ impl Engine<'_> {
             self.queue.push(self.now + EVICTION_RETRY, Class::Stage, Event::EvictAgain(node));
         }
         self.reconcile_all();
+    }
+
+    fn pods_to_evict(&self, place: usize) -> Vec<PodRef> {
+        let node = &self.fleet.seen[place];
+        let emptied = node.gpus.iter().filter(|gpu| !gpu.ordered.is_empty());
+        let holders: Vec<_> = emptied.flat_map(|gpu| &gpu.holds).map(|hold| hold.pod).collect();
+        let mut pods = self.pods_on(place);
+        pods.retain(|pod| node.stage == NodeStage::Draining || holders.contains(&pod.id));
+        pods
     }
 
     /// Whether the eviction of a pod keeps the budget of its service.

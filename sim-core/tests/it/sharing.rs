@@ -196,7 +196,7 @@ fn a_gpu_that_is_cut_anew_takes_pods_when_it_is_done() {
 }
 
 #[test]
-fn a_gpu_in_use_a_fixed_partition_and_what_does_not_fit_stay_as_they_are() {
+fn a_fixed_partition_and_what_does_not_fit_stay_as_they_are() {
     let untouched = |dynamic, count, profiles: &[&str]| {
         let mut world = world(cut(&[1, 1], dynamic), instance("2g"), count);
         world.act(100, repartition(profiles));
@@ -204,11 +204,28 @@ fn a_gpu_in_use_a_fixed_partition_and_what_does_not_fit_stay_as_they_are() {
         let before: GpuSeen = flight.seen_at(50).nodes[0].gpus[0].clone();
         flight.seen_at(150).nodes[0].gpus[0] == before
     };
-    assert!(untouched(true, 1, &["1g"]), "in use");
     assert!(untouched(false, 0, &["1g"]), "fixed");
     assert!(untouched(true, 0, &["2g", "2g", "1g"]), "does not fit");
     assert!(untouched(true, 0, &["3g"]), "unknown");
     assert!(!untouched(true, 0, &["1g"]));
+}
+
+#[test]
+fn a_gpu_in_use_is_emptied_before_it_is_cut() {
+    let mut world = world(cut(&[1, 1], true), instance("2g"), 1);
+    world.pool().division.repartition = fixed(30);
+    // The replica works on its half until 240 s.
+    world.serve(fixed(60), 1);
+    world.service().grace = secs(300);
+    world.arrive(&[120]);
+    world.act(200, repartition(&["2g", "1g", "1g"]));
+    let flight = world.fly();
+    let gpu = |seconds| &flight.seen_at(seconds).nodes[0].gpus[0];
+    assert_eq!((gpu(201).holds.len(), gpu(201).ordered.len(), gpu(201).partition.len()), (1, 3, 2));
+    assert_eq!(flight.seen_at(201).pending.len(), 1, "its replacement finds no place meanwhile");
+    assert!(gpu(239).holds.len() == 1 && gpu(241).repartitioning && gpu(241).is_idle());
+    assert_eq!((gpu(271).holds.len(), gpu(271).ordered.len(), gpu(271).partition.len()), (1, 0, 3));
+    assert_eq!(flight.requests().completed, 1);
 }
 
 fn repartition(profiles: &[&str]) -> Action {
