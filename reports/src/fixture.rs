@@ -9,9 +9,10 @@
 
 use contract::{Instant, Micros};
 use sim_core::outcome::{
-    Blame, Cause, Cost, DecisionRow, Experiment, FleetSummary, GpuHours, JobClassSummary,
-    JobGpuHours, JobInfo, Latency, LatencyCurves, Little, PoolCost, ReplicaSummary, RequestCounts,
-    RunSummary, ServiceInfo, ServiceSummary, Spread, StackOutcome, TimelineRow, Tokens,
+    Blame, Cause, Cost, DecisionRow, Evictions, Experiment, FleetSummary, GpuHours,
+    JobClassSummary, JobGpuHours, JobInfo, JobWaits, Latency, LatencyCurves, Little, PoolCost,
+    QueueSummary, ReplicaSummary, RequestCounts, RunSummary, ServiceInfo, ServiceSummary, Spread,
+    StackOutcome, TimelineRow, Tokens,
 };
 
 /// Width of a timeline bin: five minutes.
@@ -94,6 +95,10 @@ pub(crate) fn with_jobs() -> Experiment {
         started: 0,
         completed: 0,
         interruptions: 0,
+        admitted: 0,
+        quota_wait_s: Spread::default(),
+        evictions: Evictions::default(),
+        waiting: JobWaits { rest_of_gang: 2, ..JobWaits::default() },
         wait_s: Spread::default(),
         completion_s: Spread::default(),
         slowdown: Spread::default(),
@@ -102,6 +107,7 @@ pub(crate) fn with_jobs() -> Experiment {
     let done = JobClassSummary {
         started: 2,
         completed: 2,
+        waiting: JobWaits::default(),
         wait_s: Spread::of(&[12.0, 3_624.0]),
         completion_s: Spread::of(&[3_612.0, 7_224.0]),
         slowdown: Spread::of(&[1.003, 2.007]),
@@ -112,6 +118,33 @@ pub(crate) fn with_jobs() -> Experiment {
         stack.runs[0].gpu.partial_gangs = jobs.gpu.partial_gangs;
         stack.runs[0].jobs = vec![jobs];
     }
+    experiment
+}
+
+/// The same without services, and with a queue in the second stack, which evicted one of the jobs.
+pub(crate) fn with_queues() -> Experiment {
+    let mut experiment = with_jobs();
+    experiment.services.clear();
+    for stack in &mut experiment.stacks {
+        stack.timeline.clear();
+        stack.curves.clear();
+        for run in &mut stack.runs {
+            run.services.clear();
+        }
+    }
+    let run = &mut experiment.stacks[1].runs[0];
+    run.queues = vec![QueueSummary {
+        name: "team".to_owned(),
+        nominal_gpus: 4,
+        admitted: 3,
+        evicted: 1,
+        reserved_gpu_hours: 12.0,
+        borrowed_gpu_hours: 3.5,
+    }];
+    let jobs = &mut run.jobs[0];
+    jobs.admitted = 2;
+    jobs.quota_wait_s = Spread::of(&[0.0, 1_800.0]);
+    jobs.evictions.reclaimed = 1;
     experiment
 }
 
@@ -130,6 +163,7 @@ pub(crate) fn run() -> RunSummary {
         fleet: FleetSummary::default(),
         jobs: Vec::new(),
         unplaced: Vec::new(),
+        queues: Vec::new(),
     }
 }
 
@@ -217,6 +251,7 @@ fn run_of(character: &Character, run: u32, services: &[&str]) -> RunSummary {
         },
         jobs: Vec::new(),
         unplaced: Vec::new(),
+        queues: Vec::new(),
     }
 }
 

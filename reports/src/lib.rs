@@ -18,6 +18,7 @@ mod measure;
 mod number;
 mod packing;
 mod page;
+mod queues;
 mod series;
 mod stats;
 mod summary;

@@ -2,7 +2,9 @@
 //! differences.
 
 use crate::stats::{ByRun, Estimate};
-use sim_core::outcome::{Experiment, Latency, RunSummary, ServiceSummary, StackOutcome};
+use sim_core::outcome::{
+    Experiment, JobClassSummary, Latency, RunSummary, ServiceSummary, StackOutcome,
+};
 
 /// A figure by which stacks are compared.
 pub(crate) struct Measure {
@@ -147,9 +149,54 @@ pub(crate) const IDLE: Measure = Measure {
     }),
 };
 
-/// Every measure, in the order of the tables' columns.
-pub(crate) const ALL: [Measure; 10] =
-    [COST, GPU_HOURS, IN_TIME, TTFT_P50, TTFT_P99, TPOT_P50, TPOT_P99, FAILED, PEAK, IDLE];
+/// Share of jobs that were done.
+pub(crate) const JOBS_DONE: Measure = Measure {
+    title: "jobs done",
+    unit: "%",
+    decimals: 1,
+    better: Better::Higher,
+    meaning: "share of the submitted jobs whose work was done before the run ended",
+    source: Source::Stack(|run| {
+        let sum = |of: fn(&JobClassSummary) -> u64| run.jobs.iter().map(of).sum();
+        share(sum(|jobs| jobs.completed), sum(|jobs| jobs.arrived))
+    }),
+};
+
+/// GPU time that brought no job further.
+pub(crate) const JOB_WASTE: Measure = Measure {
+    title: "wasted",
+    unit: "GPU-h",
+    decimals: 1,
+    better: Better::Lower,
+    meaning: "GPU-hours that jobs held without getting further: gangs of which too few pods had a node, starts, checkpoints, and work that an interruption undid",
+    source: Source::Stack(|run| {
+        let wasted = run.jobs.iter().map(|jobs| jobs.gpu.wasted()).sum();
+        (!run.jobs.is_empty()).then_some(wasted)
+    }),
+};
+
+/// Measures of services, beside those of the fleet.
+const OF_SERVICES: [Measure; 7] = [IN_TIME, TTFT_P50, TTFT_P99, TPOT_P50, TPOT_P99, FAILED, PEAK];
+
+/// The measures of an experiment, in the order of the tables' columns: those of services and of jobs where it has any.
+pub(crate) fn of(experiment: &Experiment) -> Vec<Measure> {
+    let mut measures = vec![COST, GPU_HOURS];
+    if !experiment.jobs.is_empty() {
+        measures.extend([JOBS_DONE, JOB_WASTE]);
+    }
+    if !experiment.services.is_empty() {
+        measures.extend(OF_SERVICES);
+    }
+    measures.push(IDLE);
+    measures
+}
+
+/// The few of them by which single runs are told apart.
+pub(crate) fn of_runs(experiment: &Experiment) -> Vec<Measure> {
+    let few = [COST, JOBS_DONE, JOB_WASTE, IN_TIME, TTFT_P99, TPOT_P99, FAILED];
+    let titles: Vec<_> = of(experiment).iter().map(|measure| measure.title).collect();
+    few.into_iter().filter(|measure| titles.contains(&measure.title)).collect()
+}
 
 impl Measure {
     /// Whether it is one figure for the whole fleet rather than one a service.
@@ -212,7 +259,8 @@ mod tests {
     #[test]
     fn a_service_without_requests_has_no_shares_and_no_latencies() {
         let run = RunSummary { services: vec![fixture::service()], ..fixture::run() };
-        let measured = ALL.iter().filter(|measure| measure.in_run(&run, 0).is_some());
+        let all = of(&fixture::experiment(1, 1, 1));
+        let measured = all.iter().filter(|measure| measure.in_run(&run, 0).is_some());
         let titles: Vec<_> = measured.map(|measure| measure.title).collect();
         assert_eq!(titles, ["cost", "GPU time", "peak"]);
     }
@@ -245,5 +293,24 @@ mod tests {
             ..GpuHours::default()
         };
         assert_eq!(IDLE.in_run(&RunSummary { gpu, ..fixture::run() }, 0), Some(30.0));
+    }
+
+    #[test]
+    fn measures_of_services_and_of_jobs_are_taken_where_there_are_any() {
+        let titles = |experiment: &Experiment| -> Vec<_> {
+            of(experiment).iter().map(|measure| measure.title).collect()
+        };
+        let mut experiment = fixture::with_jobs();
+        assert!(titles(&experiment).contains(&"in time"));
+        experiment.services.clear();
+        assert_eq!(titles(&experiment), ["cost", "GPU time", "jobs done", "wasted", "idle"]);
+    }
+
+    #[test]
+    fn what_jobs_held_is_wasted_unless_it_is_work_that_nothing_undid() {
+        let experiment = fixture::with_jobs();
+        let wasted = |stack: usize| JOB_WASTE.in_run(&experiment.stacks[stack].runs[0], 0);
+        assert_eq!((wasted(0), wasted(1)), (Some(143.9), Some(0.0)));
+        assert_eq!(JOBS_DONE.in_run(&experiment.stacks[0].runs[0], 0), Some(0.0));
     }
 }

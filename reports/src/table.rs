@@ -4,6 +4,7 @@ use crate::fingerprint;
 use crate::jobs;
 use crate::measure::{self, Measure};
 use crate::number::{self, Column};
+use crate::queues;
 use crate::stats::Estimate;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use sim_core::outcome::{Experiment, StackOutcome};
@@ -28,6 +29,12 @@ pub fn table(experiment: &Experiment) -> String {
     if !experiment.jobs.is_empty() {
         parts.push("\nJobs".to_owned());
         parts.push(jobs_table(experiment));
+        parts.extend(jobs::waits(experiment));
+    }
+    let queues = queues::rows(experiment);
+    if !queues.is_empty() {
+        parts.push("\nQueues".to_owned());
+        parts.push(queues_table(queues));
     }
     parts.push(footer(experiment));
     parts.join("\n")
@@ -78,14 +85,16 @@ fn rows(
     estimate: impl Fn(&Measure, &StackOutcome, usize) -> Option<Estimate>,
     text: impl Fn(&Column, Option<Estimate>) -> String,
 ) -> String {
-    let services = experiment.services.len();
+    // Without services a stack still has one row, for its fleet and its jobs.
+    let services = experiment.services.len().max(1);
+    let measures = measure::of(experiment);
     let places: Vec<_> = stacks
         .iter()
         .flat_map(|stack| (0..services).map(move |service| (*stack, service)))
         .collect();
     let mut lines: Vec<Vec<Cell>> =
         places.iter().map(|(stack, service)| names(experiment, stack, *service)).collect();
-    for measure in &measure::ALL {
+    for measure in &measures {
         let values: Vec<_> =
             places.iter().map(|(stack, service)| estimate(measure, stack, *service)).collect();
         let column = Column::of(measure, &values);
@@ -102,15 +111,32 @@ fn rows(
 
 /// A row a stack and class of jobs, a column a measure.
 fn jobs_table(experiment: &Experiment) -> String {
-    let cell = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
     let mut header = vec![Cell::new("stack"), Cell::new("job")];
-    header.extend(jobs::ALL.iter().map(|it| cell(format!("{}\n{}", it.title, it.unit))));
+    let measures = jobs::measures(experiment);
+    header.extend(measures.iter().map(|it| right(format!("{}\n{}", it.title, it.unit))));
     let lines = jobs::rows(experiment).into_iter().map(|row| {
         let mut line = vec![Cell::new(row.stack_name), Cell::new(row.job)];
-        line.extend(row.cells.into_iter().map(cell));
+        line.extend(row.cells.into_iter().map(right));
         line
     });
     lined_up(header, lines.collect())
+}
+
+/// A row a stack and queue, for stacks that have queues.
+fn queues_table(rows: Vec<queues::Row<'_>>) -> String {
+    let mut header = vec![Cell::new("stack"), Cell::new("queue")];
+    header.extend(queues::COLUMNS.iter().map(|it| right(format!("{}\n{}", it.title, it.unit))));
+    let lines = rows.into_iter().map(|row| {
+        let mut line = vec![Cell::new(row.stack_name), Cell::new(row.queue)];
+        line.extend(row.cells.into_iter().map(right));
+        line
+    });
+    lined_up(header, lines.collect())
+}
+
+/// A cell of a column of numbers.
+fn right(text: String) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
 /// A table in the form of all tables.
@@ -143,7 +169,8 @@ fn header(experiment: &Experiment, unit: fn(&Measure) -> &'static str) -> Vec<Ce
     if experiment.services.len() > 1 {
         cells.push(Cell::new("service"));
     }
-    let measures = measure::ALL.iter().map(|measure| {
+    let all = measure::of(experiment);
+    let measures = all.iter().map(|measure| {
         Cell::new(format!("{}\n{}", measure.title, unit(measure)))
             .set_alignment(CellAlignment::Right)
     });
@@ -199,6 +226,13 @@ mod tests {
     #[test]
     fn jobs_have_a_table_of_their_own() {
         let text = table(&fixture::with_jobs());
+        assert_fits(&text);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn queues_have_a_table_and_jobs_without_services_a_comparison() {
+        let text = table(&fixture::with_queues());
         assert_fits(&text);
         insta::assert_snapshot!(text);
     }

@@ -1,7 +1,7 @@
 //! How far a run is, told while it flies.
 
 use contract::{Micros, Observation, Plan};
-use sim_core::Recorder;
+use sim_core::{JobDecision, Recorder};
 
 /// How far one run is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +36,10 @@ impl Recorder for Watched<'_> {
         }
         self.recorder.turn(policy, seen, plan);
     }
+
+    fn job(&mut self, decision: &JobDecision<'_>) {
+        self.recorder.job(decision);
+    }
 }
 
 /// Tells two recorders.
@@ -45,5 +49,10 @@ impl Recorder for Both<'_> {
     fn turn(&mut self, policy: &str, seen: &Observation<'_>, plan: &Plan) {
         self.0.turn(policy, seen, plan);
         self.1.turn(policy, seen, plan);
+    }
+
+    fn job(&mut self, decision: &JobDecision<'_>) {
+        self.0.job(decision);
+        self.1.job(decision);
     }
 }

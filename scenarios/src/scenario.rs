@@ -187,6 +187,7 @@ impl Scenario {
             batch: BatchSpec {
                 classes: wired.jobs.iter().map(|jobs| jobs.class.clone()).collect(),
                 gangs: stack.gangs.into(),
+                kueue: wired.kueue.clone(),
             },
             control: wired.control.clone(),
             metrics: wired.metrics.clone(),

@@ -19,5 +19,5 @@ pub mod spec;
 mod wakes;
 
 pub use engine::{Histograms, Outcome, RunError, run};
-pub use recorder::{DecisionLog, Recorder};
+pub use recorder::{DecisionLog, JobDecision, Recorder};
 pub use source::{Arrival, ArrivalSource, JobArrival, JobSource, SourceError, Sources};

@@ -2,6 +2,7 @@
 
 use contract::{Instant, Micros};
 use serde::{Deserialize, Serialize};
+use std::ops::AddAssign;
 
 /// Everything that an experiment gives back: what a run folder holds and a report shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,6 +100,9 @@ pub struct RunSummary {
     /// By class of jobs, in the scenario's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobClassSummary>,
+    /// By queue, in the scenario's order, where Kueue admits jobs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<QueueSummary>,
     /// Pods that fitted nowhere when arrivals ended; those that had waited longest first, [`UNPLACED`] at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unplaced: Vec<Unplaced>,
@@ -135,6 +139,18 @@ pub struct JobClassSummary {
     pub completed: u64,
     /// Times that a job lost members, stopped and went back to its last checkpoint.
     pub interruptions: u64,
+    /// Jobs that a queue gave quota.
+    #[serde(default)]
+    pub admitted: u64,
+    /// Submission to the first quota, seconds, jobs that a queue gave some.
+    #[serde(default)]
+    pub quota_wait_s: Spread,
+    /// Times that a job lost its quota.
+    #[serde(default)]
+    pub evictions: Evictions,
+    /// What unfinished jobs wait for at the end.
+    #[serde(default)]
+    pub waiting: JobWaits,
     /// Submission to first work, seconds, jobs whose work began.
     pub wait_s: Spread,
     /// Submission to completion, seconds, completed jobs.
@@ -143,6 +159,95 @@ pub struct JobClassSummary {
     pub slowdown: Spread,
     /// What its GPUs did.
     pub gpu: JobGpuHours,
+}
+
+/// Times that jobs lost their quota, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evictions {
+    /// For one of a higher priority in the same queue.
+    pub preempted: u64,
+    /// For one of another queue, which takes back what it had lent.
+    pub reclaimed: u64,
+    /// Its pods were not all up in time.
+    pub not_ready: u64,
+}
+
+impl Evictions {
+    /// For whatever reason.
+    pub fn all(&self) -> u64 {
+        self.preempted + self.reclaimed + self.not_ready
+    }
+}
+
+impl AddAssign for Evictions {
+    fn add_assign(&mut self, more: Self) {
+        self.preempted += more.preempted;
+        self.reclaimed += more.reclaimed;
+        self.not_ready += more.not_ready;
+    }
+}
+
+/// What a job without work waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobWait {
+    /// Quota of its queue.
+    Quota,
+    /// The end of its back-off, after its pods were not up in time.
+    BackOff,
+    /// Nodes with room, without one of its pods being on any.
+    Room,
+    /// The rest of its gang, while some of it holds nodes.
+    RestOfGang,
+    /// Its pods to start.
+    Start,
+}
+
+/// How many jobs wait for what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobWaits {
+    /// Quota of their queue.
+    pub quota: u64,
+    /// The end of their back-off, after their pods were not up in time.
+    pub back_off: u64,
+    /// Nodes with room, without one of their pods being on any.
+    pub room: u64,
+    /// The rest of their gang, while some of it holds nodes.
+    pub rest_of_gang: u64,
+    /// Their pods to start.
+    pub start: u64,
+}
+
+impl JobWaits {
+    /// The count of those that wait for something.
+    pub(crate) fn count_mut(&mut self, wait: JobWait) -> &mut u64 {
+        match wait {
+            JobWait::Quota => &mut self.quota,
+            JobWait::BackOff => &mut self.back_off,
+            JobWait::Room => &mut self.room,
+            JobWait::RestOfGang => &mut self.rest_of_gang,
+            JobWait::Start => &mut self.start,
+        }
+    }
+}
+
+/// What a queue gave its jobs, up to the horizon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueSummary {
+    /// Its name.
+    pub name: String,
+    /// GPUs of its own.
+    pub nominal_gpus: u64,
+    /// Admissions, also of jobs that were evicted before.
+    pub admitted: u64,
+    /// Evictions of its jobs.
+    pub evicted: u64,
+    /// GPU-hours of quota that its jobs had, whether or not they used them.
+    pub reserved_gpu_hours: f64,
+    /// The part of them that was borrowed.
+    pub borrowed_gpu_hours: f64,
 }
 
 /// GPU-hours of jobs by use.
@@ -159,6 +264,18 @@ pub struct JobGpuHours {
     pub partial_gangs: f64,
     /// Held by members that started, or waited for others to start.
     pub starting: f64,
+}
+
+impl JobGpuHours {
+    /// All of them.
+    pub fn held(&self) -> f64 {
+        self.useful + self.overhead + self.lost + self.partial_gangs + self.starting
+    }
+
+    /// Those that brought no job further: everything but work that nothing undid.
+    pub fn wasted(&self) -> f64 {
+        self.held() - self.useful
+    }
 }
 
 /// How a figure is spread over jobs.

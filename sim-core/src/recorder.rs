@@ -1,13 +1,33 @@
 //! Who listens to the policies' turns: a journal, a log of decisions, or nobody.
 
 use crate::outcome::DecisionRow;
-use contract::{Action, Decision, Observation, Plan, Subject};
+use contract::{Action, Decision, Instant, JobId, Observation, Plan, Subject};
 use std::collections::BTreeMap;
 
 /// Is told of every turn of every policy, after the decision and before it takes effect.
 pub trait Recorder {
     /// `policy` saw `seen` and decided `plan`.
     fn turn(&mut self, policy: &str, seen: &Observation<'_>, plan: &Plan);
+
+    /// Something was decided on a job. Whoever keeps policies' turns alone need not care.
+    fn job(&mut self, _: &JobDecision<'_>) {}
+}
+
+/// What the part of the cluster that starts jobs decided on one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobDecision<'a> {
+    /// When.
+    pub at: Instant,
+    /// Who decided, such as `kueue`.
+    pub by: &'static str,
+    /// On which job.
+    pub job: JobId,
+    /// The name of its class.
+    pub class: &'a str,
+    /// What is done with it, such as `admit`; empty when it waits.
+    pub action: &'static str,
+    /// Why.
+    pub reason: String,
 }
 
 /// Nobody listens.
@@ -22,6 +42,8 @@ pub struct DecisionLog {
     run: u32,
     rows: Vec<DecisionRow>,
     last_hold: BTreeMap<(String, Subject), String>,
+    /// What jobs wait for.
+    last_wait: BTreeMap<JobId, String>,
 }
 
 impl DecisionLog {
@@ -62,6 +84,26 @@ impl Recorder for DecisionLog {
                 reason: decision.reason.to_string(),
             });
         }
+    }
+
+    fn job(&mut self, decision: &JobDecision<'_>) {
+        if decision.action.is_empty() {
+            let before = self.last_wait.insert(decision.job, decision.reason.clone());
+            if before.as_ref() == Some(&decision.reason) {
+                return;
+            }
+        } else {
+            self.last_wait.remove(&decision.job);
+        }
+        self.rows.push(DecisionRow {
+            stack: self.stack.clone(),
+            run: self.run,
+            at: decision.at,
+            policy: decision.by.to_owned(),
+            subject: format!("job {} of {}", decision.job, decision.class),
+            action: decision.action.to_owned(),
+            reason: decision.reason.clone(),
+        });
     }
 }
 

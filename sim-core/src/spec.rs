@@ -1,6 +1,7 @@
 //! What a run is made of, in the engine's own terms: checked, resolved, without file formats.
 
 mod batch;
+mod kueue;
 mod shapes;
 
 use crate::delay::Delay;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub use contract::{DisruptionBudget, IntOrPercent};
 
 pub use batch::{BatchSpec, Checkpoint, GangScheduling, JobClassSpec};
+pub use kueue::{FlavorSpec, KueueSpec, PodsReadySpec, QueueSpec};
 pub(crate) use shapes::Shape;
 pub use shapes::{Alternatives, ReplicaShape};
 

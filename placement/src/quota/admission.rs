@@ -1,6 +1,8 @@
-//! Who is admitted: flavors in their order, queues by priority then time, strictly or with the ones behind.
+//! How a workload is admitted: flavors in their order, lines strictly or with the ones behind.
 
 use super::Cohort;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How an amount fits a queue's quota of a flavor, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +14,8 @@ pub enum Fit {
 }
 
 /// What a workload does when a flavor can be had with borrowing, and others come after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum WhenCanBorrow {
     /// Takes it (Kueue's default, `MayStopSearch`).
     #[default]
@@ -53,51 +56,19 @@ fn fit(cohort: &Cohort, queue: usize, flavor: usize, amount: u64) -> Option<Fit>
     if amount > cohort.available(queue, flavor) {
         return None;
     }
-    let own = &cohort.queues[queue];
-    let within = own.used[flavor] + amount <= own.quotas[flavor].nominal;
-    Some(if within { Fit::Nominal } else { Fit::Borrowing })
+    let is_within_own = cohort.queues[queue].is_within_own(flavor, amount);
+    Some(if is_within_own { Fit::Nominal } else { Fit::Borrowing })
 }
 
 /// What a queue does when the first in it does not fit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// Those behind it are tried as well (Kueue's default).
     #[default]
     BestEffortFifo,
     /// Those behind it wait.
     StrictFifo,
-}
-
-/// A workload that was admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admitted {
-    /// Its place in the line.
-    pub place: usize,
-    /// What it was admitted with.
-    pub choice: FlavorChoice,
-}
-
-/// Admits what fits from a queue's line, whose order is that of admission (priority, then time); reserves its quota.
-/// `choose` finds the flavor of the workload at a place of the line.
-pub fn admit(
-    cohort: &mut Cohort,
-    queue: usize,
-    amounts: &[u64],
-    strategy: Strategy,
-    choose: impl Fn(&Cohort, usize) -> Option<FlavorChoice>,
-) -> Vec<Admitted> {
-    let mut admitted = Vec::new();
-    for (place, &amount) in amounts.iter().enumerate() {
-        match (choose(cohort, place), strategy) {
-            (Some(choice), _) => {
-                cohort.reserve(queue, choice.flavor, amount);
-                admitted.push(Admitted { place, choice });
-            }
-            (None, Strategy::StrictFifo) => break,
-            (None, Strategy::BestEffortFifo) => {}
-        }
-    }
-    admitted
 }
 
 #[cfg(test)]
@@ -137,20 +108,5 @@ mod tests {
         let cohort = cohort(&[[4, 8]]);
         let found = choose_flavor(&cohort, 0, 2, WhenCanBorrow::Borrow, |flavor| flavor == 1);
         assert_eq!(found.map(|choice| choice.flavor), Some(1));
-    }
-
-    #[test]
-    fn a_strict_line_waits_for_its_first_and_a_best_effort_line_does_not() {
-        let admitted = |strategy| {
-            let mut cohort = cohort(&[[4, 0]]);
-            let amounts = [3, 2, 1];
-            let choose = |cohort: &Cohort, place: usize| {
-                choose_flavor(cohort, 0, amounts[place], WhenCanBorrow::Borrow, |_| true)
-            };
-            let found = admit(&mut cohort, 0, &amounts, strategy, choose);
-            found.iter().map(|admitted| admitted.place).collect::<Vec<_>>()
-        };
-        assert_eq!(admitted(Strategy::StrictFifo), [0]);
-        assert_eq!(admitted(Strategy::BestEffortFifo), [0, 2]);
     }
 }

@@ -6,17 +6,23 @@
 mod admission;
 mod preemption;
 
-pub use admission::{Admitted, Fit, FlavorChoice, Strategy, WhenCanBorrow, admit, choose_flavor};
+pub use admission::{Fit, FlavorChoice, Strategy, WhenCanBorrow, choose_flavor};
 pub use preemption::{Preemption, Reclaim, Running, victims};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// What a queue may use of one flavor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Quota {
     /// Its own.
     pub nominal: u64,
     /// At most so much beyond its own; `None` is no limit but what the cohort has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub borrowing_limit: Option<u64>,
     /// At most so much of its own may others use; `None` lends all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lending_limit: Option<u64>,
 }
 
@@ -46,6 +52,11 @@ impl Queue {
     /// Whether it uses more of a flavor than its own.
     pub fn borrows(&self, flavor: usize) -> bool {
         self.used[flavor] > self.quotas[flavor].nominal
+    }
+
+    /// Whether it would use no more of a flavor than its own with so much more.
+    pub fn is_within_own(&self, flavor: usize, more: u64) -> bool {
+        self.used[flavor] + more <= self.quotas[flavor].nominal
     }
 
     /// What it uses of the cohort's, beyond what nobody else may use.

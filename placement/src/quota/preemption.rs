@@ -1,6 +1,8 @@
 //! Who has to go so that a workload fits: few, the least important first.
 
 use super::Cohort;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
 /// An admitted workload.
@@ -19,7 +21,8 @@ pub struct Running {
 }
 
 /// Whose workloads may be taken from another queue that uses more than its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reclaim {
     /// Nobody's (Kueue's default).
     #[default]
@@ -31,7 +34,8 @@ pub enum Reclaim {
 }
 
 /// What a queue may preempt for its workloads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Preemption {
     /// Its own workloads of lower priority; Kueue's default is not to.
     pub within_queue: bool,
@@ -50,8 +54,7 @@ pub fn victims(
     running: &[Running],
     preemption: Preemption,
 ) -> Option<Vec<usize>> {
-    let own = &cohort.queues[queue];
-    let within_own = own.used[flavor] + amount <= own.quotas[flavor].nominal;
+    let within_own = cohort.queues[queue].is_within_own(flavor, amount);
     let may_go = |running: &Running| {
         if running.flavor != flavor {
             return false;

@@ -2,6 +2,7 @@
 
 use crate::measure;
 use maud::{Markup, html};
+use sim_core::outcome::Experiment;
 
 /// Words that are not measures.
 const WORDS: [(&str, &str); 11] = [
@@ -34,10 +35,10 @@ const WORDS: [(&str, &str); 11] = [
 ];
 
 /// A definition list: measures first, then the other words.
-pub(super) fn section() -> Markup {
+pub(super) fn section(experiment: &Experiment) -> Markup {
     html! {
         dl {
-            @for measure in &measure::ALL { dt { (measure.title) ", " (measure.unit) } dd { (measure.meaning) } }
+            @for measure in measure::of(experiment) { dt { (measure.title) ", " (measure.unit) } dd { (measure.meaning) } }
             @for (word, meaning) in WORDS { dt { (word) } dd { (meaning) } }
         }
     }

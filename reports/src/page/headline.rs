@@ -1,4 +1,4 @@
-//! The headline: who keeps how much in time, at what cost. Computed, so that it holds for any
+//! The headline: who gets the jobs done and keeps how much in time, at what cost. Computed, so that it holds for any
 //! outcome.
 
 use crate::measure;
@@ -9,56 +9,143 @@ use sim_core::outcome::{Experiment, StackOutcome};
 /// stack keeps.
 const TARGETS: [f64; 4] = [99.0, 95.0, 90.0, 50.0];
 
+/// Stacks whose shares of jobs done are no further apart than this, in percentage points, get as much done: the run's
+/// end finds a job more or less under way.
+const AS_MANY_JOBS: f64 = 1.0;
+
 /// A stack's place in the comparison.
 struct Standing<'a> {
     name: &'a str,
     cost: f64,
-    in_time: f64,
+    /// Nothing if no request arrived.
+    in_time: Option<f64>,
+    /// Nothing if no job was submitted.
+    jobs_done: Option<f64>,
+    /// GPU-hours that brought no job further.
+    wasted: f64,
 }
 
-/// One to four sentences.
+/// One to five sentences.
 pub(super) fn sentence(experiment: &Experiment) -> String {
-    let standings: Vec<_> =
+    let all: Vec<_> =
         experiment.stacks.iter().filter_map(|stack| standing(experiment, stack)).collect();
-    let Some(best) = most_in_time(&standings) else {
+    let Some(most) = all.iter().filter_map(|standing| standing.jobs_done).reduce(f64::max) else {
+        return of_requests(experiment, &all.iter().collect::<Vec<_>>(), all.first());
+    };
+    if most == 0.0 {
+        return "No stack gets a single job done: none of them can be recommended.".to_owned();
+    }
+    // Whoever leaves more jobs undone than another is out, however cheap.
+    let able: Vec<_> = all
+        .iter()
+        .filter(|it| it.jobs_done.is_some_and(|done| done + AS_MANY_JOBS >= most))
+        .collect();
+    let rest = if able.iter().any(|standing| standing.in_time.is_some()) {
+        of_requests(experiment, &able, all.first())
+    } else {
+        of_cost(&able)
+    };
+    format!("{} {rest}", of_jobs(&all, able.len(), most))
+}
+
+/// Who gets the most jobs done, and who comes closest of those that do not.
+fn of_jobs(all: &[Standing<'_>], able: usize, most: f64) -> String {
+    let behind =
+        all.iter().filter(|it| it.jobs_done.is_some_and(|done| done + AS_MANY_JOBS < most));
+    let next =
+        behind.reduce(|best, next| if next.jobs_done > best.jobs_done { next } else { best });
+    let most = percent(most);
+    match (next, all) {
+        (None, [only]) => format!("{} gets {most} of the jobs done.", only.name),
+        (None, all) => format!("All {} stacks get {most} of the jobs done.", all.len()),
+        (Some(next), all) => {
+            let left = percent(next.jobs_done.unwrap_or(0.0));
+            let all = all.len();
+            let who = if able == 1 { "one gets".to_owned() } else { format!("{able} get") };
+            format!(
+                "Of {all} stacks {who} {most} of the jobs done; {} comes next with {left}.",
+                next.name
+            )
+        }
+    }
+}
+
+/// What those that get the jobs done cost and waste.
+fn of_cost(able: &[&Standing<'_>]) -> String {
+    let key = |it: &Standing<'_>| (it.cost, it.wasted);
+    let winner =
+        able.iter().copied().reduce(|best, next| if key(next) < key(best) { next } else { best });
+    let Some(winner) = winner else { return String::new() };
+    let others = || able.iter().filter(|it| it.name != winner.name);
+    let what = if able.len() == 1 {
+        "does so"
+    } else if others().all(|it| it.cost > winner.cost) {
+        "is the cheapest of them,"
+    } else if others().all(|it| it.cost > winner.cost || it.wasted > winner.wasted) {
+        "wastes the least of the cheapest,"
+    } else {
+        "is as good as any,"
+    };
+    format!(
+        "{} {what} at {}, with {} GPU-hours that brought no job further.",
+        winner.name,
+        cost(winner.cost),
+        number::fixed(winner.wasted, 1)
+    )
+}
+
+/// Who keeps how many requests in time, at what cost.
+fn of_requests<'a>(
+    experiment: &Experiment,
+    standings: &[&Standing<'a>],
+    baseline: Option<&Standing<'a>>,
+) -> String {
+    let Some(best) = most_in_time(standings) else {
         return "No request arrived: there is nothing to keep, only what the fleets cost."
             .to_owned();
     };
-    let Some((target, winner)) = cheapest_that_keeps(&standings) else {
+    let Some((target, winner)) = cheapest_that_keeps(standings) else {
         return format!(
             "No stack keeps half of the requests in time; {} comes closest with {} at {}.",
             best.name,
-            percent(best.in_time),
+            percent(best.kept()),
             cost(best.cost)
         );
     };
-    if let [only] = standings.as_slice() {
+    if let [only] = standings {
         return format!(
             "{} keeps {} {} in time at {}.",
             only.name,
-            percent(only.in_time),
+            percent(only.kept()),
             whose(experiment),
             cost(only.cost)
         );
     }
-    let mut sentences = vec![winning(experiment, &standings, winner, target)];
-    sentences.extend(against_baseline(&standings, winner));
-    sentences.extend(cheaper(&standings, winner, target));
-    sentences.extend(better(&standings, winner, best));
+    let mut sentences = vec![winning(experiment, standings, winner, target)];
+    sentences.extend(against_baseline(baseline, winner));
+    sentences.extend(cheaper(standings, baseline, (winner, target)));
+    sentences.extend(better(baseline, winner, best));
     sentences.join(" ")
+}
+
+impl Standing<'_> {
+    /// Its share in time, none if no request arrived.
+    fn kept(&self) -> f64 {
+        self.in_time.unwrap_or(0.0)
+    }
 }
 
 /// How many keep the target, and which of them costs least.
 fn winning(
     experiment: &Experiment,
-    standings: &[Standing<'_>],
+    standings: &[&Standing<'_>],
     winner: &Standing<'_>,
     target: f64,
 ) -> String {
-    let keep = standings.iter().filter(|standing| standing.in_time >= target).count();
+    let keep = standings.iter().filter(|standing| standing.kept() >= target).count();
     let all = standings.len();
     let (name, whose) = (winner.name, whose(experiment));
-    let price = format!("{} at {}", percent(winner.in_time), cost(winner.cost));
+    let price = format!("{} at {}", percent(winner.kept()), cost(winner.cost));
     match keep {
         1 => format!("Of {all} stacks only {name} keeps {target}\u{a0}% {whose} in time: {price}."),
         keep if keep == all => {
@@ -72,19 +159,24 @@ fn winning(
     }
 }
 
-/// A stack's cost, and its share in time: with several services, that of the worst served.
+/// A stack's cost, its share in time (with several services, that of the worst served), and what became of its jobs.
 fn standing<'a>(experiment: &Experiment, stack: &'a StackOutcome) -> Option<Standing<'a>> {
     let services = 0..experiment.services.len();
-    let in_time = services
-        .filter_map(|service| measure::IN_TIME.estimate(stack, service))
-        .map(|estimate| estimate.mean)
-        .reduce(f64::min)?;
-    let cost = measure::COST.estimate(stack, 0)?.mean;
-    Some(Standing { name: &stack.name, cost, in_time })
+    let mean = |measure: &measure::Measure, service| {
+        measure.estimate(stack, service).map(|estimate| estimate.mean)
+    };
+    Some(Standing {
+        name: &stack.name,
+        cost: mean(&measure::COST, 0)?,
+        in_time: services.filter_map(|service| mean(&measure::IN_TIME, service)).reduce(f64::min),
+        jobs_done: mean(&measure::JOBS_DONE, 0),
+        wasted: mean(&measure::JOB_WASTE, 0).unwrap_or(0.0),
+    })
 }
 
-fn most_in_time<'a, 'b>(standings: &'b [Standing<'a>]) -> Option<&'b Standing<'a>> {
-    standings.iter().reduce(|best, next| if next.in_time > best.in_time { next } else { best })
+fn most_in_time<'a, 'b>(standings: &[&'b Standing<'a>]) -> Option<&'b Standing<'a>> {
+    let asked = standings.iter().copied().filter(|standing| standing.in_time.is_some());
+    asked.reduce(|best, next| if next.in_time > best.in_time { next } else { best })
 }
 
 fn cheapest<'a: 'b, 'b>(
@@ -93,16 +185,16 @@ fn cheapest<'a: 'b, 'b>(
     standings.reduce(|best, next| if next.cost < best.cost { next } else { best })
 }
 
-fn cheapest_that_keeps<'a, 'b>(standings: &'b [Standing<'a>]) -> Option<(f64, &'b Standing<'a>)> {
+fn cheapest_that_keeps<'a, 'b>(standings: &[&'b Standing<'a>]) -> Option<(f64, &'b Standing<'a>)> {
     TARGETS.into_iter().find_map(|target| {
-        let keep = standings.iter().filter(|standing| standing.in_time >= target);
+        let keep = standings.iter().copied().filter(|standing| standing.kept() >= target);
         Some((target, cheapest(keep)?))
     })
 }
 
 /// How the winner stands to the first stack.
-fn against_baseline(standings: &[Standing<'_>], winner: &Standing<'_>) -> Option<String> {
-    let baseline = standings.first().filter(|baseline| baseline.name != winner.name)?;
+fn against_baseline(baseline: Option<&Standing<'_>>, winner: &Standing<'_>) -> Option<String> {
+    let baseline = baseline.filter(|baseline| baseline.name != winner.name)?;
     let change = 100.0 * (winner.cost / baseline.cost - 1.0);
     if !change.is_finite() {
         return None;
@@ -112,34 +204,38 @@ fn against_baseline(standings: &[Standing<'_>], winner: &Standing<'_>) -> Option
         text if change < 0.0 => format!("{text}\u{a0}% less than"),
         text => format!("{text}\u{a0}% more than"),
     };
-    Some(format!("That is {amount} {}, which keeps {}.", baseline.name, percent(baseline.in_time)))
+    Some(format!("That is {amount} {}, which keeps {}.", baseline.name, percent(baseline.kept())))
 }
 
 /// What can be had for less.
-fn cheaper(standings: &[Standing<'_>], winner: &Standing<'_>, target: f64) -> Option<String> {
-    let less = standings.iter().filter(|standing| standing.in_time < target);
+fn cheaper(
+    standings: &[&Standing<'_>],
+    baseline: Option<&Standing<'_>>,
+    (winner, target): (&Standing<'_>, f64),
+) -> Option<String> {
+    let less = standings.iter().copied().filter(|standing| standing.kept() < target);
     let cheapest = cheapest(less).filter(|standing| standing.cost < winner.cost)?;
     // The baseline was spoken of already.
-    if standings.first().is_some_and(|baseline| baseline.name == cheapest.name) {
+    if baseline.is_some_and(|baseline| baseline.name == cheapest.name) {
         return None;
     }
     Some(format!(
         "{} costs less, {}, and keeps {}.",
         cheapest.name,
         cost(cheapest.cost),
-        percent(cheapest.in_time)
+        percent(cheapest.kept())
     ))
 }
 
 /// What more money buys.
 fn better(
-    standings: &[Standing<'_>],
+    baseline: Option<&Standing<'_>>,
     winner: &Standing<'_>,
     best: &Standing<'_>,
 ) -> Option<String> {
-    let (kept, more) = (percent(winner.in_time), percent(best.in_time));
+    let (kept, more) = (percent(winner.kept()), percent(best.kept()));
     // The baseline was spoken of already.
-    let is_baseline = standings.first().is_some_and(|baseline| baseline.name == best.name);
+    let is_baseline = baseline.is_some_and(|baseline| baseline.name == best.name);
     (!is_baseline && kept != more && best.cost > winner.cost)
         .then(|| format!("{} keeps the most, {more}, at {}.", best.name, cost(best.cost)))
 }
@@ -243,6 +339,73 @@ mod tests {
         check(
             &[("one", 100.0, None)],
             "No request arrived: there is nothing to keep, only what the fleets cost.",
+        );
+    }
+
+    /// Stacks by name, cost per day, share of requests in time if any arrived, jobs done of four, GPU-hours wasted.
+    #[track_caller]
+    fn check_jobs(stacks: &[(&str, f64, Option<f64>, u64, f64)], expected: &str) {
+        let mut experiment = fixture::with_jobs();
+        let like = experiment.stacks.remove(0);
+        experiment.stacks.clear();
+        for (name, usd_per_day, in_time, done, wasted) in stacks {
+            let mut stack = like.clone();
+            (*name).clone_into(&mut stack.name);
+            let run = &mut stack.runs[0];
+            run.cost.usd_per_day = *usd_per_day;
+            match in_time {
+                Some(percent) => run.services[0].attainment = percent / 100.0,
+                None => run.services[0].requests.arrived = 0,
+            }
+            (run.jobs[0].arrived, run.jobs[0].completed) = (4, *done);
+            run.jobs[0].gpu.partial_gangs = *wasted;
+            experiment.stacks.push(stack);
+        }
+        assert_eq!(sentence(&experiment).replace('\u{a0}', " "), expected);
+    }
+
+    #[test]
+    fn a_stack_that_leaves_jobs_undone_is_never_the_recommendation() {
+        check_jobs(
+            &[("stuck", 50.0, Some(100.0), 0, 30.0), ("gangs", 100.0, Some(96.0), 4, 0.0)],
+            "Of 2 stacks one gets 100.00 % of the jobs done; stuck comes next with 0.0 %. \
+             gangs keeps 96.0 % of requests in time at 100 USD a day.",
+        );
+        check_jobs(
+            &[
+                ("stuck", 50.0, None, 0, 30.0),
+                ("half", 60.0, None, 2, 0.0),
+                ("gangs", 100.0, None, 4, 2.5),
+                ("kueue", 90.0, None, 4, 3.5),
+            ],
+            "Of 4 stacks 2 get 100.00 % of the jobs done; half comes next with 50.0 %. \
+             kueue is the cheapest of them, at 90.00 USD a day, with 3.5 GPU-hours that brought no job further.",
+        );
+    }
+
+    #[test]
+    fn of_stacks_that_cost_the_same_the_one_that_wastes_less_is_named() {
+        check_jobs(
+            &[("gangs", 100.0, None, 4, 2.5), ("kueue", 100.0, None, 4, 0.5)],
+            "All 2 stacks get 100.00 % of the jobs done. \
+             kueue wastes the least of the cheapest, at 100 USD a day, with 0.5 GPU-hours that brought no job further.",
+        );
+    }
+
+    #[test]
+    fn where_no_job_is_done_nobody_is_recommended() {
+        check_jobs(
+            &[("one", 50.0, Some(100.0), 0, 30.0), ("two", 100.0, Some(96.0), 0, 0.0)],
+            "No stack gets a single job done: none of them can be recommended.",
+        );
+    }
+
+    #[test]
+    fn one_stack_with_jobs_alone_is_named_alone() {
+        check_jobs(
+            &[("one", 50.0, None, 4, 3.0)],
+            "one gets 100.00 % of the jobs done. \
+             one does so at 50.00 USD a day, with 3.0 GPU-hours that brought no job further.",
         );
     }
 }

@@ -40,6 +40,9 @@ pub(crate) fn write(experiment: &Experiment, scenario_toml: &str, figures: &[Fig
                     @if !experiment.jobs.is_empty() {
                         section #jobs { h2 { "Jobs" } (tables::jobs(experiment)) }
                     }
+                    @if experiment.stacks.iter().flat_map(|stack| &stack.runs).any(|run| !run.queues.is_empty()) {
+                        section #queues { h2 { "Queues" } (tables::queues(experiment)) }
+                    }
                     @for figure in figures { (figure_section(figure)) }
                     @if experiment.stacks.len() > 1 {
                         section #differences {
@@ -54,7 +57,7 @@ pub(crate) fn write(experiment: &Experiment, scenario_toml: &str, figures: &[Fig
                     section #decisions { h2 { "Decisions and their reasons" } (decisions::section(experiment)) }
                     section #replications { h2 { "Replications" } (tables::replications(experiment)) }
                     section #repeat { h2 { "How to repeat this" } (repeat(experiment, scenario_toml)) }
-                    section #glossary { h2 { "Words" } (glossary::section()) }
+                    section #glossary { h2 { "Words" } (glossary::section(experiment)) }
                 }
                 (readout::data(experiment, figures))
                 script { (PreEscaped(SCRIPT)) }
@@ -132,7 +135,9 @@ fn repeat(experiment: &Experiment, scenario_toml: &str) -> Markup {
             summary { "The scenario, with every default filled in (" code { "scenario.toml" } ")" }
             pre { code { (scenario_toml) } }
         }
-        p { "This folder also holds " code { "summary.csv" } " (a row a stack, run and service), " code { "timeline.parquet" } ", "
+        p { "This folder also holds " code { "summary.csv" } " (a row a stack, run and service), "
+            @if !experiment.jobs.is_empty() { code { "jobs.csv" } " (a row a stack, run and class of jobs), " }
+            code { "timeline.parquet" } ", "
             code { "latency.json" } ", " code { "decisions.jsonl.zst" } " and the figures as SVG and PNG in " code { "figures/" } ". "
             "This page can be made again from them." }
     }

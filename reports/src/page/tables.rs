@@ -4,6 +4,7 @@ use crate::canvas;
 use crate::jobs;
 use crate::measure::{self, Better, Measure};
 use crate::number::{self, Column};
+use crate::queues;
 use crate::stats::{ByRun, Estimate};
 use crate::table;
 use maud::{Markup, html};
@@ -85,8 +86,10 @@ fn matrix(
     unit: fn(&Measure) -> &'static str,
     cells: impl Fn(&Measure, usize) -> Vec<(String, &'static str)>,
 ) -> Markup {
-    let services = experiment.services.len();
-    let columns: Vec<Vec<Vec<(String, &str)>>> = measure::ALL
+    // Without services a stack still has one row, for its fleet and its jobs.
+    let services = experiment.services.len().max(1);
+    let measures = measure::of(experiment);
+    let columns: Vec<Vec<Vec<(String, &str)>>> = measures
         .iter()
         .map(|measure| (0..services).map(|service| cells(measure, service)).collect())
         .collect();
@@ -97,7 +100,7 @@ fn matrix(
                     tr {
                         th.name { "stack" }
                         @if services > 1 { th.name { "service" } }
-                        @for measure in &measure::ALL {
+                        @for measure in &measures {
                             th title=(measure.meaning) { (measure.title) br; small { (unit(measure)) } }
                         }
                     }
@@ -110,7 +113,7 @@ fn matrix(
                                     th.name rowspan=(services) title=(stack.about) { (stack_name(index, &stack.name)) }
                                 }
                                 @if services > 1 { td.name { (experiment.services[service].name) } }
-                                @for (measure, column) in measure::ALL.iter().zip(&columns) {
+                                @for (measure, column) in measures.iter().zip(&columns) {
                                     @if service == 0 && measure.is_of_stack() {
                                         (cell(&column[service][index], services))
                                     } @else if !measure.is_of_stack() {
@@ -145,7 +148,7 @@ pub(super) fn jobs(experiment: &Experiment) -> Markup {
                 thead {
                     tr {
                         th.name { "stack" } th.name { "job" }
-                        @for measure in &jobs::ALL {
+                        @for measure in jobs::measures(experiment) {
                             th title=(measure.meaning) { (measure.title) br; small { (measure.unit) } }
                         }
                     }
@@ -163,6 +166,35 @@ pub(super) fn jobs(experiment: &Experiment) -> Markup {
             }
         }
         p.note { "Mean over replications. Partial gangs: pods that hold GPUs while too few others of their job have a node for any of them to work." }
+        @for wait in jobs::waits(experiment) { p.note { (wait) "." } }
+    }
+}
+
+/// A row a stack and queue, means over replications; none of stacks without queues.
+pub(super) fn queues(experiment: &Experiment) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th.name { "stack" } th.name { "queue" }
+                        @for column in &queues::COLUMNS {
+                            th title=(column.meaning) { (column.title) br; small { (column.unit) } }
+                        }
+                    }
+                }
+                tbody {
+                    @for row in queues::rows(experiment) {
+                        tr.first {
+                            th.name { (stack_name(row.stack, row.stack_name)) }
+                            td.name { (row.queue) }
+                            @for cell in &row.cells { td { (cell) } }
+                        }
+                    }
+                }
+            }
+        }
+        p.note { "Mean over replications. Each admission and eviction stands with its reason among the decisions." }
     }
 }
 
@@ -233,10 +265,10 @@ fn pools_of(stack: &StackOutcome) -> Vec<Pool<'_>> {
     names.into_iter().map(of).collect()
 }
 
-/// A row for each run and service, with its fingerprint.
+/// A row for each run and service, or for each run if there are none, with its fingerprint.
 pub(super) fn replications(experiment: &Experiment) -> Markup {
-    let shown =
-        [measure::COST, measure::IN_TIME, measure::TTFT_P99, measure::TPOT_P99, measure::FAILED];
+    let shown = measure::of_runs(experiment);
+    let services = experiment.services.len();
     html! {
         details {
             summary { "Every run on its own" }
@@ -245,8 +277,8 @@ pub(super) fn replications(experiment: &Experiment) -> Markup {
                     thead {
                         tr {
                             th.name { "stack" } th { "run" }
-                            @if experiment.services.len() > 1 { th.name { "service" } }
-                            th { "requests" br; small { "arrived" } }
+                            @if services > 1 { th.name { "service" } }
+                            @if services > 0 { th { "requests" br; small { "arrived" } } }
                             @for measure in &shown { th { (measure.title) br; small { (measure.unit) } } }
                             th.name { "fingerprint" }
                         }
@@ -254,12 +286,14 @@ pub(super) fn replications(experiment: &Experiment) -> Markup {
                     tbody {
                         @for (index, stack) in experiment.stacks.iter().enumerate() {
                             @for run in &stack.runs {
-                                @for (position, service) in run.services.iter().enumerate() {
+                                @for position in 0..services.max(1) {
                                     tr {
                                         td.name { (stack_name(index, &stack.name)) }
                                         td { (run.run) }
-                                        @if experiment.services.len() > 1 { td.name { (service.name) } }
-                                        td { (number::count(service.requests.arrived)) }
+                                        @if let Some(service) = run.services.get(position) {
+                                            @if services > 1 { td.name { (service.name) } }
+                                            td { (number::count(service.requests.arrived)) }
+                                        }
                                         @for measure in &shown {
                                             td { (alone(measure, measure.in_run(run, position))) }
                                         }

@@ -50,6 +50,15 @@ fn two_services_have_figures_of_their_own() {
 }
 
 #[test]
+fn jobs_without_services_are_compared_and_read_back() {
+    check("jobs-alone", &fixture::with_queues());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jobs-alone");
+    assert_eq!(reports::read_run_folder(&folder).expect("whole"), fixture::with_queues());
+    let page = fs::read_to_string(folder.join("report.html")).expect("a page");
+    assert!(page.contains("id=\"queues\"") && page.contains("2 for the rest of their gang"));
+}
+
+#[test]
 fn jobs_have_a_table_and_a_file_of_their_own() {
     check("jobs", &fixture::with_jobs());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jobs");

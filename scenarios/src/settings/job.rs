@@ -46,6 +46,9 @@ pub struct Job {
     /// How its work is saved; an interruption loses all of it unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Checkpoint>,
+    /// Its queue, where Kueue admits jobs; Kueue leaves jobs without one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
     /// When jobs are submitted.
     pub submit: Submit,
 }
@@ -96,6 +99,8 @@ pub enum Gangs {
     Core,
     /// All or nothing, by Volcano: without pods until the cluster looks roomy enough.
     Volcano,
+    /// By Kueue: without pods until their queue has quota for all of them, then one by one.
+    Kueue,
 }
 
 impl Gangs {
@@ -112,6 +117,7 @@ impl From<Gangs> for spec::GangScheduling {
             Gangs::Off => Self::Off,
             Gangs::Core => Self::Core,
             Gangs::Volcano => Self::Volcano,
+            Gangs::Kueue => Self::Kueue,
         }
     }
 }

@@ -9,6 +9,7 @@ mod job;
 mod manifest;
 mod metrics;
 mod pool;
+mod queue;
 mod range;
 mod service;
 mod sharing;
@@ -28,6 +29,7 @@ pub use job::{Checkpoint, Gangs, Job, Submit, Width};
 pub use manifest::{Manifest, MetricName};
 pub use metrics::{Metrics, MetricsPath, Outage, ServiceExporter};
 pub use pool::{Pool, Spot, StandbyPool, StandbyState};
+pub use queue::{Flavor, Queue, WaitForPodsReady};
 pub use range::{Length, OutOfRange, Share};
 pub use service::{Client, Gateway, Llm, Plain, Requests, Routing, Service, SloLimits, TimeoutOn};
 pub use sharing::{Dra, Hami, Loose, Mig, Replicas, Sharing};
@@ -61,10 +63,20 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub daemon_set: IndexMap<String, DaemonSet>,
     /// Services, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub service: IndexMap<String, Service>,
     /// Classes of jobs, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub job: IndexMap<String, Job>,
+    /// Kinds of nodes that quotas are given of, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub flavor: IndexMap<String, Flavor>,
+    /// Queues of jobs, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub queue: IndexMap<String, Queue>,
+    /// How long an admitted job may take to get all of its pods up; as long as it likes unless the table is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_for_pods_ready: Option<WaitForPodsReady>,
     /// Stacks of policies, in the order in which they are compared.
     pub stack: Vec<Stack>,
     /// What the metrics of manifests stand for, by the name or the query that the manifest has; needed only to read

@@ -39,7 +39,8 @@ pub struct Stack {
     #[serde(default, skip_serializing_if = "Gangs::is_off")]
     pub gangs: Gangs,
     /// How many replicas each service gets that has no policy of its own below.
-    pub replicas: ReplicaPolicy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<ReplicaPolicy>,
     /// Policies of single services: `[stack.service.NAME.hpa]`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub service: IndexMap<String, ReplicaPolicy>,

@@ -53,7 +53,7 @@ impl Check<'_> {
             cost: checkpoint.cost,
             restart: checkpoint.restart,
         });
-        let class = JobClassSpec { name: name.into(), startup, checkpoint };
+        let class = JobClassSpec { name: name.into(), startup, checkpoint, queue: None };
         Ok(WiredJobs { class, pattern, introduction: introduction(job) })
     }
 

@@ -8,6 +8,7 @@ mod jobs;
 mod metrics;
 mod node_pools;
 mod pools;
+mod queues;
 mod services;
 mod sharing;
 mod stacks;
@@ -20,7 +21,7 @@ use crate::suggest::{did_you_mean, list};
 use contract::Micros;
 use placement::{Profile, Queue};
 use sim_core::delay::Delay;
-use sim_core::spec::{ControlSpec, MetricsSpec, PoolSpec, ServiceSpec};
+use sim_core::spec::{ControlSpec, KueueSpec, MetricsSpec, PoolSpec, ServiceSpec};
 use std::collections::BTreeMap;
 
 pub(crate) use jobs::WiredJobs;
@@ -34,6 +35,7 @@ pub(crate) struct Wired {
     /// What each service runs on what, for reports.
     pub(crate) introductions: Vec<String>,
     pub(crate) jobs: Vec<WiredJobs>,
+    pub(crate) kueue: KueueSpec,
     pub(crate) control: ControlSpec,
     pub(crate) metrics: MetricsSpec,
     /// By the name of the stack, for stacks whose pools or services differ.
@@ -51,11 +53,13 @@ pub(crate) struct Divided {
 pub(crate) fn wire(settings: &mut Settings, document: &Document) -> Result<Wired, ScenarioError> {
     let check = Check { catalogue: Catalogue::embedded(), document, stack: None, shape: None };
     check.not_empty("pool", settings.pool.len())?;
-    check.not_empty("service", settings.service.len())?;
+    check.something_runs(settings)?;
     let mut pools = check.pools(&mut settings.pool)?;
     check.daemon_sets(&settings.daemon_set, &mut pools)?;
     let (services, introductions) = check.services(&mut settings.service, &pools)?;
-    let jobs = check.jobs(&mut settings.job, &pools)?;
+    let mut jobs = check.jobs(&mut settings.job, &pools)?;
+    let kueue = check.kueue(settings, &pools)?;
+    check.join_queues(settings, &mut jobs, &pools)?;
     check.stacks(settings)?;
     check.node_pools(settings, &pools)?;
     Ok(Wired {
@@ -64,6 +68,7 @@ pub(crate) fn wire(settings: &mut Settings, document: &Document) -> Result<Wired
         services,
         introductions,
         jobs,
+        kueue,
         control: check.control(&settings.control)?,
         metrics: check.metrics(&settings.metrics)?,
     })
@@ -142,6 +147,15 @@ impl Check<'_> {
             divided.insert(stack.name.clone(), Divided { pools, services });
         }
         Ok(divided)
+    }
+
+    /// There are services, jobs, or both.
+    fn something_runs(&self, settings: &Settings) -> Result<(), ScenarioError> {
+        if settings.job.is_empty() {
+            self.not_empty("service", settings.service.len())
+        } else {
+            Ok(())
+        }
     }
 
     fn not_empty(&self, table: &str, count: usize) -> Result<(), ScenarioError> {

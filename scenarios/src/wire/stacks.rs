@@ -25,6 +25,7 @@ impl Check<'_> {
             if let Some(profile) = &stack.scheduler {
                 self.scheduler(&at(&["scheduler"]), profile)?;
             }
+            self.every_service_has_a_policy(settings, stack, &at)?;
             let pools: Vec<_> = settings.pool.keys().map(String::as_str).collect();
             self.settings_work(stack, &pools, &at)?;
         }
@@ -61,6 +62,24 @@ impl Check<'_> {
         Ok(())
     }
 
+    fn every_service_has_a_policy(
+        &self,
+        settings: &Settings,
+        stack: &Stack,
+        at: &dyn Fn(&[&str]) -> KeyPath,
+    ) -> Result<(), ScenarioError> {
+        let has_one =
+            |name: &&String| stack.replicas.is_some() || stack.service.contains_key(*name);
+        let Some(without) = settings.service.keys().find(|name| !has_one(name)) else {
+            return Ok(());
+        };
+        let problem = format!("found no replica policy of service `{without}`, expected one");
+        let hint = format!(
+            "write `[stack.replicas.static-replicas]` or `[stack.service.{without}.static-replicas]`"
+        );
+        Err(self.document.error(&at(&[]), problem, Some(hint)))
+    }
+
     /// Every policy accepts its settings.
     fn settings_work(
         &self,
@@ -69,10 +88,9 @@ impl Check<'_> {
         at: &dyn Fn(&[&str]) -> KeyPath,
     ) -> Result<(), ScenarioError> {
         let misfit = |table: &[&str], error: Invalid| self.invalid_policy(at(table), &error);
-        stack
-            .replicas
-            .validate()
-            .map_err(|error| misfit(&["replicas", stack.replicas.name()], error))?;
+        if let Some(replicas) = &stack.replicas {
+            replicas.validate().map_err(|error| misfit(&["replicas", replicas.name()], error))?;
+        }
         for (name, policy) in &stack.service {
             policy.validate().map_err(|error| misfit(&["service", name, policy.name()], error))?;
         }
@@ -103,8 +121,8 @@ pub(crate) fn policies_of<'a>(
             None => shared.push(id),
         }
     }
-    if !shared.is_empty() {
-        policies.insert(0, stack.replicas.build(shared));
+    if let Some(replicas) = stack.replicas.as_ref().filter(|_| !shared.is_empty()) {
+        policies.insert(0, replicas.build(shared));
     }
     policies.push(stack.nodes.build());
     policies.extend(stack.gpus.iter().map(policies::GpuPolicy::build));

@@ -241,7 +241,72 @@ fn jobs_say_what_their_pods_widths_and_times_may_be() {
     assert_snapshot!(error("every = { exponential = { mean = \"30m\" } }", "at = [\"5m\", \"1m\"]"), @r#"my.toml, `at = ["5m", "1m"]`, column 13: `job.train.submit.at.1`: found `1m`, expected no time before the one ahead of it, 5m"#);
     assert_snapshot!(error("every = { exponential = { mean = \"30m\" } }", "every = { fixed = \"0s\" }"), @r#"my.toml, `every = { fixed = "0s" }`, column 1: `job.train.submit.every`: found `0s`, expected a duration that is longer than zero"#);
     assert_snapshot!(error("gangs = \"off\"", "gangs = \"cor\""), @r#"
-    my.toml, `gangs = "cor"`, column 9: `stack.0.gangs`: found the unknown name `cor`, expected one of `off`, `core`, `volcano`
+    my.toml, `gangs = "cor"`, column 9: `stack.0.gangs`: found the unknown name `cor`, expected one of `off`, `core`, `volcano`, `kueue`
     hint: did you mean `core`?
     "#);
+}
+
+/// What a scenario of one queue says when `from` stands as `to` in it.
+#[track_caller]
+fn queue_error(from: &str, to: &str) -> String {
+    let text = r#"
+name = "queue"
+about = "One queue."
+horizon = "1h"
+[pool.gpu]
+instance = "g6e.xlarge"
+max = 8
+[flavor.gpu]
+node-labels = { pool = "gpu" }
+[queue.team]
+cohort = "all"
+quota = { gpu = { nominal = 4, borrowing-limit = 2 } }
+[job.train]
+width = [{ pods = 2 }]
+duration = { fixed = "10m" }
+submit = { at = ["0s"] }
+queue = "team"
+[[stack]]
+name = "kueue"
+about = "One queue."
+gangs = "kueue"
+[stack.nodes.fixed-nodes]
+"#;
+    assert!(text.contains(from), "the scenario has no `{from}`");
+    let parse = |text: &str| Scenario::parse(text, "my.toml", Path::new(""));
+    parse(text).unwrap_or_else(|error| panic!("{error}"));
+    let text = text.replacen(from, to, 1);
+    with_line(&say(&parse(&text).expect_err("the scenario is bad")), &text)
+}
+
+#[test]
+fn queues_have_quota_of_flavors_that_can_hold_their_jobs() {
+    assert_snapshot!(queue_error("queue = \"team\"", "queue = \"tema\""), @r#"
+    my.toml, `queue = "tema"`, column 9: `job.train.queue`: found the unknown queue `tema`, expected one of `team`
+    hint: did you mean `team`?
+    "#);
+    assert_snapshot!(queue_error("quota = { gpu", "quota = { gpus"), @"
+    my.toml, `quota = { gpus = { nominal = 4, borrowing-limit = 2 } }`, column 11: `queue.team.quota.gpus`: found the unknown flavor `gpus`, expected one of `gpu`
+    hint: did you mean `gpu`?
+    ");
+    assert_snapshot!(queue_error("pool = \"gpu\"", "pool = \"cpu\""), @r#"my.toml, `node-labels = { pool = "cpu" }`, column 1: `flavor.gpu.node-labels`: found `pool=cpu`, expected labels that nodes of some pool have"#);
+    assert_snapshot!(queue_error("cohort = \"all\"\n", ""), @"my.toml, `quota = { gpu = { nominal = 4, borrowing-limit = 2 } }`, column 50: `queue.team.quota.gpu.borrowing-limit`: found `2`, expected none in a queue without a `cohort`");
+    assert_snapshot!(queue_error("width =", "node-selector = { pool = \"gpu\", zone = \"b\" }\nwidth ="), @"
+    my.toml, `[job.train]`, column 6: `job.train`: found pods of cpu 2000m, memory 8GiB, gpus 1, expected pods that an empty node of some pool takes: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector
+    hint: ask for less, tolerate a pool's taints, or take a larger `instance`
+    ");
+    assert_snapshot!(queue_error("queue = \"team\"\n", ""), @r#"my.toml, `gangs = "kueue"`, column 9: `stack.0.gangs`: found `kueue`, expected that only where some job has a `queue`"#);
+    assert_snapshot!(queue_error("{ gpu = { nominal = 4, borrowing-limit = 2 } }", "{}"), @r#"my.toml, `queue = "team"`, column 9: `job.train.queue`: found `team`, expected a queue with quota of a flavor whose nodes can hold the job's pods"#);
+}
+
+#[test]
+fn services_need_a_policy_and_a_scenario_needs_services_or_jobs() {
+    assert_snapshot!(error("[stack.replicas.static-replicas]   # services without a policy of their own; required where there are any\nreplicas = 1\n", ""), @"
+    my.toml, `[[stack]]`, column 1: `stack.0`: found no replica policy of service `chat`, expected one
+    hint: write `[stack.replicas.static-replicas]` or `[stack.service.chat.static-replicas]`
+    ");
+    assert_snapshot!(queue_error("[job.train]", "[service.web.plain]\nservice-time = { fixed = \"1s\" }\n[service.web.traffic.synthetic]\nrate = \"1 req/s\"\n[job.train]"), @"
+    my.toml, `[[stack]]`, column 1: `stack.0`: found no replica policy of service `web`, expected one
+    hint: write `[stack.replicas.static-replicas]` or `[stack.service.web.static-replicas]`
+    ");
 }

@@ -1,5 +1,7 @@
 //! `defaults.toml` is the manual: complete, and true.
 
+use placement::quota::{Preemption, Strategy, WhenCanBorrow};
+use scenarios::settings::{Queue, WaitForPodsReady};
 use scenarios::{DEFAULTS, Scenario, scenario_schema};
 use std::path::Path;
 
@@ -45,6 +47,19 @@ fn the_manual_shows_the_values_that_the_code_takes() {
     assert_eq!(parse(DEFAULTS).to_toml(), parse(SPARSE).to_toml());
 }
 
+/// The manual's queue with everything left out that may be left out.
+fn idle_queue() -> Queue {
+    let quota =
+        placement::quota::Quota { nominal: 8, borrowing_limit: Some(4), lending_limit: Some(4) };
+    Queue {
+        cohort: None,
+        quota: [("gpu".to_owned(), quota)].into(),
+        strategy: Strategy::default(),
+        when_can_borrow: WhenCanBorrow::default(),
+        preemption: Preemption::default(),
+    }
+}
+
 #[test]
 fn what_is_commented_out_in_the_manual_can_be_switched_on() {
     let switched_on = |line: &str| {
@@ -66,9 +81,12 @@ fn what_is_commented_out_in_the_manual_can_be_switched_on() {
     let chat = &settings.service["chat"];
     assert!(chat.slo.ttft.is_some() && chat.client.timeout.is_some());
     assert!(!chat.tolerations.is_empty() && !settings.stack[0].initial_nodes.is_empty());
-    assert_eq!(settings.stack[1].replicas.name(), "hpa");
+    assert_eq!(settings.stack[1].replicas.as_ref().map(policies::ReplicaPolicy::name), Some("hpa"));
     assert!(!settings.stack[0].sharing.is_empty() && settings.stack[0].gpus.is_some());
-    assert!(settings.job["train"].checkpoint.is_some());
+    let train = &settings.job["train"];
+    assert!(train.checkpoint.is_some() && train.queue.is_some());
+    assert_eq!(settings.wait_for_pods_ready, Some(WaitForPodsReady::default()));
+    assert_eq!(settings.queue["team"], Queue { cohort: Some("all".to_owned()), ..idle_queue() });
 }
 
 #[test]
@@ -95,6 +113,11 @@ fn the_manual_names_every_setting() {
         "Alternatives",
         "Shape",
         "PlannedLoad",
+        "Flavor",
+        "Queue",
+        "Quota",
+        "Preemption",
+        "WaitForPodsReady",
     ];
     let more = ["SloLimits", "Gateway", "Client", "Stack", "Manifest"];
     let tables = own.iter().chain(&more).map(|name| &schema["$defs"][name]);

@@ -1,6 +1,6 @@
-//! Jobs beside a service: two gangs at once, with and without gang scheduling.
+//! Jobs: two gangs at once, with and without gang scheduling; two teams that share GPUs by quota.
 
-use crate::flights::fly;
+use crate::flights::{fly, says, stack};
 use sim_core::outcome::{JobClassSummary, StackOutcome};
 
 fn jobs(stack: &StackOutcome) -> &JobClassSummary {
@@ -20,4 +20,33 @@ fn two_gangs_that_each_fit_alone_do_not_deadlock_when_gangs_are_scheduled_whole(
     let fleet = whole.runs[0].gpu;
     assert!((fleet.useful - 12.0).abs() < 1e-3, "two jobs of six GPUs and an hour: {fleet:?}");
     assert!((1.9..2.2).contains(&done.slowdown.max), "the second waits for the first");
+}
+
+#[test]
+fn lent_quota_comes_back_when_its_owner_does_and_is_not_idle_until_then() {
+    let experiment = fly("kueue-borrowing");
+    let run = |name| &stack(&experiment, name).runs[0];
+    let (core, kueue) = (run("gangs"), run("kueue"));
+    let day = |jobs: &[JobClassSummary]| jobs[1].clone();
+    // Whoever comes first keeps the GPUs: the owners wait for hours. With quotas they wait for their own jobs at most.
+    assert!(day(&core.jobs).wait_s.mean > 3600.0, "{:?}", day(&core.jobs).wait_s);
+    assert!(day(&kueue.jobs).wait_s.max < 300.0, "{:?}", day(&kueue.jobs).wait_s);
+    assert_eq!((day(&kueue.jobs).arrived, day(&kueue.jobs).completed), (8, 8));
+    let night = &kueue.jobs[0];
+    assert!(night.evictions.reclaimed >= 1 && night.evictions.all() == night.evictions.reclaimed);
+    let [lender, owner] = &kueue.queues[..] else { panic!("two queues") };
+    assert!(lender.borrowed_gpu_hours > 24.0, "quiet hours are used: {lender:?}");
+    assert!(owner.borrowed_gpu_hours.abs() < 1e-9 && owner.evicted == 0);
+    // What that costs: work since the last checkpoint, half an hour of four GPUs for each eviction at most.
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
+    let most = 2.0 * night.evictions.reclaimed as f64;
+    assert!((0.0..=most).contains(&night.gpu.lost), "{:?}", night.gpu);
+    assert!(kueue.jobs.iter().all(|jobs| jobs.gpu.partial_gangs.abs() < 0.1));
+    let decisions = stack(&experiment, "kueue");
+    assert!(decisions.decisions.iter().any(|row| row.policy == "kueue" && row.action == "evict"));
+    assert!(says(
+        decisions,
+        "night has quota of gpu: 8 of its 4 GPUs in use with it, part of them"
+    ));
+    assert!(says(decisions, "insufficient quota in night: 4 GPUs asked for, 0 available"));
 }

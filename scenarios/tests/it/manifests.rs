@@ -122,7 +122,8 @@ fn a_single_service_can_have_its_manifest_beside_a_shared_policy() {
     let text = format!("{text}[stack.replicas.static-replicas]\nreplicas = 2\n");
     let resolved = parse(&text);
     let stack = &resolved.stacks()[0];
-    assert_eq!((stack.replicas.name(), stack.service["chat"].name()), ("static-replicas", "hpa"));
+    let replicas = stack.replicas.as_ref().expect("the manual has one");
+    assert_eq!((replicas.name(), stack.service["chat"].name()), ("static-replicas", "hpa"));
     assert_eq!(stack.service.len(), 1);
 }
 

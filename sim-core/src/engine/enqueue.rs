@@ -24,9 +24,15 @@ type Amounts = [u64; 3];
 impl Engine<'_> {
     /// A job asks for its pods, for the first time or anew.
     pub(super) fn submit(&mut self, number: JobId) {
-        if self.spec.batch.gangs != GangScheduling::Volcano {
-            return self.book_members(number, 1);
+        match self.spec.batch.gangs {
+            GangScheduling::Off | GangScheduling::Core => self.book_members(number, 1),
+            GangScheduling::Volcano => self.keep_out(number),
+            GangScheduling::Kueue => self.ask_for_quota(number),
         }
+    }
+
+    /// A job waits without pods until there seems to be room for it.
+    fn keep_out(&mut self, number: JobId) {
         let Some(job) = self.job(number) else { return };
         let priority = Reverse(job.pod.priority);
         self.enqueue.let_in.remove(&number);

@@ -59,6 +59,7 @@ impl Engine<'_> {
         }
         self.unplaced = self.explain_unplaced();
         self.close_jobs();
+        self.quotas.close(now);
         self.fleet.close_books(now);
         self.check_job_books();
         self.past_horizon = true;
@@ -95,6 +96,7 @@ impl Engine<'_> {
             },
             jobs: self.job_classes.iter().map(JobClass::summary).collect(),
             unplaced: std::mem::take(&mut self.unplaced),
+            queues: self.quotas.summaries(),
         };
         let histograms = self.services.iter().map(|service| service.score.histograms()).collect();
         Outcome { summary, timeline: self.timeline, histograms }

@@ -13,7 +13,7 @@ impl GangScheduling {
     /// Whether a gang has all the nodes that it needs, or none.
     pub(super) fn are_whole(self) -> bool {
         match self {
-            Self::Off => false,
+            Self::Off | Self::Kueue => false,
             Self::Core | Self::Volcano => true,
         }
     }

@@ -4,6 +4,7 @@ use super::pods::{Pod, PodRef, Scheduling};
 use super::{Engine, Event, RunError, id, tag};
 use crate::fleet::Occupancy;
 use crate::job::{ClassBooks, Job, JobClass, Member};
+use crate::outcome::JobWait;
 use crate::queue::Class;
 use crate::server::GpuUse;
 use crate::source::JobArrival;
@@ -138,6 +139,9 @@ impl Engine<'_> {
         self.enter_pod_stage(pod, PodStage::Ready);
         let Some(job) = self.job_mut(number) else { return };
         job.member_mut(pod.id).expect("pods know their job").running = true;
+        if job.running() == job.arrival.width {
+            self.quotas.pods_ready(number);
+        }
         self.work_on(number);
     }
 
@@ -161,7 +165,7 @@ impl Engine<'_> {
     }
 
     /// No member works any more, for now or for good.
-    fn stop_work(&mut self, number: JobId) {
+    pub(super) fn stop_work(&mut self, number: JobId) {
         let now = self.now;
         let Some(job) = self.jobs[number.index()].as_deref_mut() else { return };
         job.settle(now);
@@ -187,6 +191,7 @@ impl Engine<'_> {
         for member in &job.members {
             self.discard(PodRef { id: member.id, slot: member.slot });
         }
+        self.give_quota_back(number);
     }
 
     /// A member is killed with its node, or evicted. A job that can run without it goes on; one that ran and cannot
@@ -210,8 +215,14 @@ impl Engine<'_> {
         }
     }
 
-    /// All members go; new ones are made. Work since the last checkpoint is lost if it was under way.
+    /// All members go; new ones are made.
     fn restart(&mut self, number: JobId, interrupted: bool) {
+        self.remove_members(number, interrupted);
+        self.submit(number);
+    }
+
+    /// All members go. Work since the last checkpoint is lost if it was under way.
+    pub(super) fn remove_members(&mut self, number: JobId, interrupted: bool) {
         let Some(job) = self.jobs[number.index()].as_deref_mut() else { return };
         if interrupted {
             let lost = job.progress.undo();
@@ -224,7 +235,6 @@ impl Engine<'_> {
         for member in members {
             self.discard(PodRef { id: member.id, slot: member.slot });
         }
-        self.submit(number);
     }
 
     /// A member's pod is gone from every table but the job's own.
@@ -265,7 +275,9 @@ impl Engine<'_> {
     /// The horizon: work under way is booked up to here, and what is unfinished is counted as that.
     pub(super) fn close_jobs(&mut self) {
         let now = self.now;
-        for job in self.jobs.iter_mut().flatten() {
+        for place in 0..self.jobs.len() {
+            let waits = self.what_it_waits_for(JobId(id(place)));
+            let Some(job) = self.jobs[place].as_deref_mut() else { continue };
             job.settle(now);
             let running = job.progress.members();
             let spent = job.progress.pause(now);
@@ -275,8 +287,20 @@ impl Engine<'_> {
                 job.progress.run(now, running);
             }
             let books = &mut self.job_classes[job.class].books;
-            books.unfinished(&job.books, job.pod.requests.gpus);
+            books.unfinished(&job.books, job.pod.requests.gpus, waits);
         }
+    }
+
+    /// What keeps a job from work; nothing if it works.
+    fn what_it_waits_for(&self, number: JobId) -> Option<JobWait> {
+        let job = self.job(number).filter(|job| !job.progress.runs())?;
+        Some(match job.bound() {
+            _ if self.quotas.is_backing_off(number, self.now) => JobWait::BackOff,
+            _ if self.quotas.waits(number) => JobWait::Quota,
+            0 => JobWait::Room,
+            bound if bound < job.arrival.min_count => JobWait::RestOfGang,
+            _ => JobWait::Start,
+        })
     }
 }
 

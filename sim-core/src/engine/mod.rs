@@ -2,9 +2,10 @@
 //!
 //! The parts by file: `setup` (time zero), `requests` and `clients` (through the gateway into a replica and
 //! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler` and `preemption`, `nodes` (a node's
-//! life) and `drain`, `scrapes` (metrics), `jobs`, `gangs` and `enqueue` (pods that work on one thing), `control` (policies,
-//! actions), `causes` (blame), `tally` and `finish` (figures).
+//! life) and `drain`, `scrapes` (metrics), `jobs`, `gangs`, `enqueue` and `admission` (pods that work on one thing),
+//! `control` (policies, actions), `causes` (blame), `tally` and `finish` (figures).
 
+mod admission;
 mod causes;
 mod clients;
 mod control;
@@ -28,7 +29,7 @@ mod unplaced;
 
 use crate::fingerprint::Fingerprint;
 use crate::fleet::Fleet;
-use crate::job::{Job, JobClass};
+use crate::job::{Job, JobClass, Quotas};
 use crate::llm;
 use crate::metrics::Scrapes;
 use crate::outcome::{RunSummary, TimelineRow, Unplaced};
@@ -170,6 +171,13 @@ enum Event {
     Repartitioned(NodeId, u32),
     /// The next job of a class is submitted.
     JobArrives(u32),
+    /// Kueue looks at its queues.
+    Admission,
+    /// A job's time to get its pods up is over, if this admission still stands.
+    PodsReadyTimeout {
+        job: JobId,
+        admission: u64,
+    },
     /// A job's next members are made, so many at once.
     MakeMembers {
         job: JobId,
@@ -248,6 +256,7 @@ struct Engine<'a> {
     jobs: Vec<Option<Box<Job>>>,
     job_classes: Vec<JobClass>,
     enqueue: Enqueue,
+    quotas: Quotas,
     /// The inside of ready replicas, by pod slot; apart from `pods` because every request touches it.
     servers: Vec<Option<Server>>,
     made_pods: u32,
@@ -331,6 +340,8 @@ impl Engine<'_> {
             Event::Reclaim(node) => self.reclaim(node),
             Event::Repartitioned(node, gpu) => self.repartitioned(node, gpu),
             Event::JobArrives(class) => self.job_arrives(class)?,
+            Event::Admission => self.admit_jobs(),
+            Event::PodsReadyTimeout { job, admission } => self.pods_ready_timeout(job, admission),
             Event::MakeMembers { job, generation, batch } => {
                 self.make_members(job, generation, batch);
             }

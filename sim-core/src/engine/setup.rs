@@ -5,13 +5,13 @@ use super::jobs::pull_job;
 use super::{Controller, Engine, Event, RunError, Scheduler, Tally, id, pull};
 use crate::fingerprint::Fingerprint;
 use crate::fleet::Fleet;
-use crate::job::{ClassBooks, JobClass};
+use crate::job::{ClassBooks, JobClass, Quotas};
 use crate::metrics::Scrapes;
 use crate::queue::{Class, EventQueue};
 use crate::recorder::Recorder;
 use crate::service::{CauseTrack, Gateway, Patience, Requests, Room, Score, Service, Stages};
 use crate::source::{ArrivalSource, JobSource, Sources};
-use crate::spec::{JobClassSpec, RunSpec, ServiceSpec};
+use crate::spec::{GangScheduling, JobClassSpec, RunSpec, ServiceSpec};
 use crate::wakes::Wakes;
 use contract::{
     Counts, Instant, Micros, NodeShape, Plan, PodSpec, Pods, Policy, PoolId, ServiceId, ServiceSeen,
@@ -55,6 +55,7 @@ impl<'a> Engine<'a> {
         Ok(Self {
             fleet: Fleet::new(spec.pools.clone(), spec.seed, horizon),
             tallies: spec.services.iter().map(tally).collect(),
+            quotas: quotas(&spec),
             spec,
             now: Instant::ZERO,
             queue: EventQueue::default(),
@@ -163,6 +164,14 @@ fn make_service(
 fn room(run: &RunSpec, pod: &PodSpec) -> Room {
     let pools = run.pools.iter().map(|pool| could_hold(pod, &pool.shape)).collect();
     Room { pools, may_be: true }
+}
+
+/// The queues, if it is Kueue that looks at them.
+fn quotas(spec: &RunSpec) -> Quotas {
+    match spec.batch.gangs {
+        GangScheduling::Kueue => Quotas::new(&spec.batch.kueue),
+        GangScheduling::Off | GangScheduling::Core | GangScheduling::Volcano => Quotas::default(),
+    }
 }
 
 /// Whether an empty node of this shape has room for the pod, its GPUs included.

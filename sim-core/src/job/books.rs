@@ -1,13 +1,16 @@
 //! What became of jobs: waits, completion times, member time by use. Integers until the report.
 
-use super::Spent;
-use crate::outcome::{JobClassSummary, JobGpuHours, Spread};
+use super::{Eviction, Spent};
+use crate::outcome::{Evictions, JobClassSummary, JobGpuHours, JobWait, JobWaits, Spread};
 use contract::{Instant, Micros};
 
 /// The books of one job. Member time is microseconds of one member.
 #[derive(Clone, Debug)]
 pub(crate) struct JobBooks {
     arrived: Instant,
+    /// When it first had quota.
+    admitted: Option<Instant>,
+    evictions: Evictions,
     /// When its members first worked.
     pub(crate) first_ran: Option<Instant>,
     /// Times that its work was interrupted.
@@ -27,6 +30,8 @@ impl JobBooks {
     pub(crate) fn new(arrived: Instant) -> Self {
         Self {
             arrived,
+            admitted: None,
+            evictions: Evictions::default(),
             first_ran: None,
             interruptions: 0,
             settled: arrived,
@@ -61,6 +66,21 @@ impl JobBooks {
         self.lost += work;
     }
 
+    /// It has quota.
+    pub(crate) fn admitted(&mut self, now: Instant) {
+        self.admitted.get_or_insert(now);
+    }
+
+    /// It lost its quota.
+    pub(crate) fn evicted(&mut self, why: Eviction) {
+        let evictions = &mut self.evictions;
+        *match why {
+            Eviction::Preempted => &mut evictions.preempted,
+            Eviction::Reclaimed => &mut evictions.reclaimed,
+            Eviction::NotReady => &mut evictions.not_ready,
+        } += 1;
+    }
+
     /// The time from arrival to the first work.
     fn wait(&self) -> Option<Micros> {
         self.first_ran.map(|first| first.since(self.arrived))
@@ -73,6 +93,10 @@ pub(crate) struct ClassBooks {
     arrived: u64,
     completed: u64,
     interruptions: u64,
+    evictions: Evictions,
+    /// Of jobs that are unfinished.
+    waiting: JobWaits,
+    quota_waits: Vec<f64>,
     waits: Vec<f64>,
     completion_times: Vec<f64>,
     slowdowns: Vec<f64>,
@@ -101,14 +125,19 @@ impl ClassBooks {
         self.add(job, gpus);
     }
 
-    /// The horizon found a job unfinished.
-    pub(crate) fn unfinished(&mut self, job: &JobBooks, gpus: u32) {
+    /// The horizon found a job unfinished, waiting for something or at work.
+    pub(crate) fn unfinished(&mut self, job: &JobBooks, gpus: u32, waits: Option<JobWait>) {
+        if let Some(wait) = waits {
+            *self.waiting.count_mut(wait) += 1;
+        }
         self.add(job, gpus);
     }
 
     fn add(&mut self, job: &JobBooks, gpus: u32) {
         self.waits.extend(job.wait().map(Micros::as_secs_f64));
+        self.quota_waits.extend(job.admitted.map(|at| at.since(job.arrived).as_secs_f64()));
         self.interruptions += u64::from(job.interruptions);
+        self.evictions += job.evictions;
         let gpu_time = |member_time: u128| member_time * u128::from(gpus);
         self.useful += gpu_time(job.worked);
         self.overhead += gpu_time(job.overhead);
@@ -138,6 +167,10 @@ impl ClassBooks {
             started: self.waits.len() as u64,
             completed: self.completed,
             interruptions: self.interruptions,
+            admitted: self.quota_waits.len() as u64,
+            quota_wait_s: Spread::of(&self.quota_waits),
+            evictions: self.evictions,
+            waiting: self.waiting,
             wait_s: Spread::of(&self.waits),
             completion_s: Spread::of(&self.completion_times),
             slowdown: Spread::of(&self.slowdowns),
@@ -152,7 +185,8 @@ impl ClassBooks {
     }
 }
 
+/// Microseconds in hours.
 #[expect(clippy::cast_precision_loss, reason = "figures for reports")]
-fn hours(micros: u128) -> f64 {
+pub(super) fn hours(micros: u128) -> f64 {
     micros as f64 / 3.6e9
 }

@@ -2,9 +2,11 @@
 
 mod books;
 mod progress;
+mod quotas;
 
 pub(crate) use books::{ClassBooks, JobBooks};
 pub(crate) use progress::{Progress, Spent};
+pub(crate) use quotas::{Asked, Quotas, Way};
 
 use crate::outcome::JobClassSummary;
 use crate::source::{JobArrival, JobSource};
@@ -26,6 +28,17 @@ impl JobClass {
     pub(crate) fn summary(&self) -> JobClassSummary {
         self.books.summary(&self.spec.name)
     }
+}
+
+/// Why a job lost its quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Eviction {
+    /// For one of a higher priority in its queue.
+    Preempted,
+    /// For one of another queue, which takes back what it had lent.
+    Reclaimed,
+    /// Its pods were not all up in time.
+    NotReady,
 }
 
 /// A pod of a job.

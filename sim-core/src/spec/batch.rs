@@ -1,5 +1,6 @@
 //! Jobs, in the engine's own terms.
 
+use super::KueueSpec;
 use crate::delay::Delay;
 use contract::Micros;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ pub struct BatchSpec {
     pub classes: Vec<JobClassSpec>,
     /// How the members of a job are scheduled.
     pub gangs: GangScheduling,
+    /// Queues and their quotas, for jobs that Kueue admits.
+    pub kueue: KueueSpec,
 }
 
 /// What the jobs of a class have in common.
@@ -22,6 +25,8 @@ pub struct JobClassSpec {
     pub startup: Delay,
     /// How its work is saved; without, an interruption loses all of it.
     pub checkpoint: Option<Checkpoint>,
+    /// The place of its queue; Kueue leaves jobs without one alone.
+    pub queue: Option<usize>,
 }
 
 /// How the work of a job is saved.
@@ -48,4 +53,6 @@ pub enum GangScheduling {
     /// The same by Volcano, whose enqueue action keeps a job without pods until the cluster looks roomy enough for
     /// its minimum; so node autoscalers never hear of a job that the cluster has no room for.
     Volcano,
+    /// By Kueue: a job has no pods until its queue has quota for all of them. Then they are scheduled one by one.
+    Kueue,
 }

@@ -10,7 +10,7 @@ use sim_core::spec::{Checkpoint, GangScheduling, JobClassSpec};
 use std::sync::Arc;
 
 /// A gang of pods with one GPU each, submitted at a second, that works for so long.
-fn gang(second: u64, width: u32, seconds: u64) -> JobArrival {
+pub(crate) fn gang(second: u64, width: u32, seconds: u64) -> JobArrival {
     let requests = Resources { cpu: MilliCpu(500), memory: Bytes::from_gib(1), gpus: 1 };
     JobArrival {
         at: at(second),
@@ -25,7 +25,8 @@ fn gang(second: u64, width: u32, seconds: u64) -> JobArrival {
 fn world(nodes: u32, gangs: GangScheduling, jobs: Vec<JobArrival>) -> World {
     let mut world = World::running(nodes, 0);
     world.spec.batch.gangs = gangs;
-    let class = JobClassSpec { name: "train".into(), startup: fixed(10), checkpoint: None };
+    let class =
+        JobClassSpec { name: "train".into(), startup: fixed(10), checkpoint: None, queue: None };
     world.spec.batch.classes = vec![class];
     world.jobs = vec![jobs];
     world

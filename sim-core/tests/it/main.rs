@@ -6,6 +6,7 @@ mod errors;
 mod fleet;
 mod gateway;
 mod jobs;
+mod kueue;
 mod ledger;
 mod lives;
 mod luck;

@@ -1,19 +1,21 @@
 //! Random worlds with everything in them: plain and LLM replicas, jobs, small fleets, stock-outs, failed launches, reclaims, short patience, tiny
 //! queues, and a policy that does anything at any time. The engine's checkers are on in every one.
 
+use crate::kueue::any_flavor;
 use crate::world::{World, pool, service};
 use contract::{
     Action, Cadence, Constraints, GpuModel, HOSTNAME_KEY, Instant, Micros, NodeId, PodAffinity,
     PodSpec, PoolId, Resources, Selector, ServiceId, TopologySpread, UsdPerHour, ZONE_KEY,
 };
+use placement::quota::{Quota, Reclaim, Strategy as Strict, WhenCanBorrow};
 use proptest::prelude::*;
 use sim_core::delay::Delay;
 use sim_core::llm::{EngineSettings, StepModel, StepTables};
 use sim_core::random::Seed;
 use sim_core::spec::{
-    BatchSpec, Checkpoint, DisruptionBudget, GangScheduling, GatewaySpec, IntOrPercent,
-    JobClassSpec, LlmVariant, NodeStages, PoolSpec, Routing, ServiceKind, ServiceSpec, SpotSpec,
-    StandbySpec, StartupSpec, TimeoutOn, ZoneSpec,
+    BatchSpec, Checkpoint, DisruptionBudget, FlavorSpec, GangScheduling, GatewaySpec, IntOrPercent,
+    JobClassSpec, KueueSpec, LlmVariant, NodeStages, PodsReadySpec, PoolSpec, QueueSpec, Routing,
+    ServiceKind, ServiceSpec, SpotSpec, StandbySpec, StartupSpec, TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, JobArrival};
 use std::sync::Arc;
@@ -266,6 +268,57 @@ struct Jobs {
     checkpoint: Option<Checkpoint>,
     startup: Delay,
     submitted: Vec<JobArrival>,
+    kueue: KueueSpec,
+}
+
+fn quota() -> impl Strategy<Value = Option<Quota>> {
+    let limits = (prop::option::of(0_u64..4), prop::option::of(0_u64..4));
+    prop::option::weighted(
+        0.9,
+        (0_u64..8, limits).prop_map(|(nominal, limits)| Quota {
+            nominal,
+            borrowing_limit: limits.0,
+            lending_limit: limits.1,
+        }),
+    )
+}
+
+prop_compose! {
+    fn any_queue()(
+        alone in prop::bool::weighted(0.2),
+        quotas in prop::collection::vec(quota(), 2),
+        strategy in prop::sample::select(vec![Strict::BestEffortFifo, Strict::StrictFifo]),
+        when_can_borrow in prop::sample::select(vec![WhenCanBorrow::Borrow, WhenCanBorrow::TryNextFlavor]),
+        within_queue in any::<bool>(),
+        reclaim_within_cohort in
+            prop::sample::select(vec![Reclaim::Never, Reclaim::LowerPriority, Reclaim::Any]),
+    ) -> QueueSpec {
+        QueueSpec {
+            name: "queue".into(),
+            cohort: (!alone).then(|| "all".into()),
+            quotas,
+            strategy,
+            when_can_borrow,
+            preemption: placement::quota::Preemption { within_queue, reclaim_within_cohort },
+        }
+    }
+}
+
+prop_compose! {
+    fn any_kueue()(
+        queues in prop::collection::vec(any_queue(), 2),
+        pods_ready in prop::option::of((millis(1..60_000), millis(0..30_000), millis(0..60_000))),
+    ) -> KueueSpec {
+        // No node has the label, so nothing goes to the second flavor unless quota alone decided.
+        let nowhere = [("pool".to_owned(), "nowhere".to_owned())].into();
+        let second = FlavorSpec { name: "nowhere".into(), node_labels: nowhere };
+        let pods_ready = pods_ready.map(|(timeout, backoff_base, backoff_max)| PodsReadySpec {
+            timeout,
+            backoff_base,
+            backoff_max,
+        });
+        KueueSpec { flavors: vec![any_flavor(), second], queues, pods_ready }
+    }
 }
 
 prop_compose! {
@@ -284,7 +337,13 @@ prop_compose! {
 
 prop_compose! {
     fn any_jobs()(
-        gangs in prop::sample::select(vec![GangScheduling::Off, GangScheduling::Core, GangScheduling::Volcano]),
+        gangs in prop::sample::select(vec![
+            GangScheduling::Off,
+            GangScheduling::Core,
+            GangScheduling::Volcano,
+            GangScheduling::Kueue,
+        ]),
+        kueue in any_kueue(),
         checkpoint in checkpoint(),
         startup in delay(10_000),
         jobs in prop::collection::vec(any_job(), 0..12),
@@ -294,7 +353,7 @@ prop_compose! {
             now += gap;
             JobArrival { at: Instant::ZERO + Micros::from_millis(now), ..job }
         });
-        Jobs { gangs, checkpoint, startup, submitted: jobs.collect() }
+        Jobs { gangs, checkpoint, startup, submitted: jobs.collect(), kueue }
     }
 }
 
@@ -359,10 +418,17 @@ fn world(case: &Case) -> World {
     let on_unschedulable = case.on_unschedulable;
     let regular = Cadence::regular(every, Micros::ZERO);
     world.cadence = Cadence { on_unschedulable, on_held_at_zero: case.on_held_at_zero, ..regular };
-    let Jobs { gangs, checkpoint, ref startup, ref submitted } = case.jobs;
-    let class = JobClassSpec { name: "jobs".into(), startup: startup.clone(), checkpoint };
-    world.spec.batch = BatchSpec { classes: vec![class], gangs };
-    world.jobs = vec![submitted.clone()];
+    let Jobs { gangs, checkpoint, ref startup, ref submitted, ref kueue } = case.jobs;
+    let class = |queue| JobClassSpec {
+        name: "jobs".into(),
+        startup: startup.clone(),
+        checkpoint,
+        queue: Some(queue),
+    };
+    let kueue = kueue.clone();
+    world.spec.batch = BatchSpec { classes: vec![class(0), class(1)], gangs, kueue };
+    let every_other = |first: usize| submitted.iter().skip(first).step_by(2).cloned().collect();
+    world.jobs = vec![every_other(0), every_other(1)];
     world.script.clone_from(&case.script);
     world.arrivals = case.requests.iter().map(arrivals).collect();
     world
@@ -386,6 +452,12 @@ proptest! {
         for (service, offered) in first.summary.services.iter().zip(offered) {
             // That they end once is checked after every run.
             prop_assert_eq!(service.requests.arrived, offered as u64);
+        }
+        if case.jobs.gangs == GangScheduling::Kueue {
+            let held: f64 = first.summary.jobs.iter().map(|jobs| jobs.gpu.held()).sum();
+            let reserved: f64 =
+                first.summary.queues.iter().map(|queue| queue.reserved_gpu_hours).sum();
+            prop_assert!(held <= reserved + 1e-9, "GPUs are held under quota: {held} of {reserved}");
         }
         let second = world(&case).fly().outcome;
         prop_assert_eq!(first.summary, second.summary);

@@ -11,7 +11,9 @@ use sim_core::spec::{
     BatchSpec, ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, NodeStages,
     PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
 };
-use sim_core::{Arrival, ArrivalSource, JobArrival, JobSource, Outcome, Recorder, Sources};
+use sim_core::{
+    Arrival, ArrivalSource, JobArrival, JobDecision, JobSource, Outcome, Recorder, Sources,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -55,6 +57,8 @@ pub(crate) struct Flight {
     pub(crate) seen: Vec<ObservationRecord>,
     /// When the script was asked.
     pub(crate) turns: Vec<Instant>,
+    /// What was decided on jobs and why, as text; of equal waits in a row only the first.
+    pub(crate) job_decisions: Vec<String>,
 }
 
 impl World {
@@ -136,7 +140,7 @@ impl World {
         let outcome = sim_core::run(self.spec, sources, policies, &mut log)
             .expect("arrivals in memory do not fail");
         check(&outcome, horizon, &prices);
-        Flight { outcome, seen: log.seen, turns: log.turns }
+        Flight { outcome, seen: log.seen, turns: log.turns, job_decisions: log.job_decisions }
     }
 }
 
@@ -353,6 +357,7 @@ impl Policy for Script {
 struct Log {
     seen: Vec<ObservationRecord>,
     turns: Vec<Instant>,
+    job_decisions: Vec<String>,
 }
 
 impl Recorder for Log {
@@ -368,6 +373,22 @@ impl Recorder for Log {
             nodes: seen.nodes.to_vec(),
             pools: seen.pools.to_vec(),
         });
+    }
+
+    fn job(&mut self, decision: &JobDecision<'_>) {
+        let JobDecision { at, job, action, reason, .. } = decision;
+        let seconds = at.as_secs_f64();
+        let what = if action.is_empty() { String::new() } else { format!("{action} ") };
+        let line = format!("{seconds} s: {what}job {job}: {reason}");
+        let waits = |line: &str| line.split_once(": job ").map(|(_, rest)| rest.to_owned());
+        let is_old = waits(&line).is_some_and(|wait| {
+            let before =
+                self.job_decisions.iter().rev().find(|line| line.contains(&format!("job {job}:")));
+            before.and_then(|line| waits(line)) == Some(wait)
+        });
+        if !is_old {
+            self.job_decisions.push(line);
+        }
     }
 }
 
