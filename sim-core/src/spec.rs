@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use contract::{DisruptionBudget, IntOrPercent};
 
-pub use batch::{BatchSpec, Checkpoint, GangScheduling, JobClassSpec};
+pub use batch::{BatchSpec, Checkpoint, GangScheduling, JobClassSpec, JobReach, Level};
 pub use kueue::{FlavorSpec, KueueSpec, PodsReadySpec, QueueSpec};
 pub(crate) use shapes::Shape;
 pub use shapes::{Alternatives, ReplicaShape};
@@ -77,6 +77,17 @@ pub struct PoolSpec {
     pub billing_minimum: Micros,
     /// How GPUs behave that are divided among pods; whole ones have no use for it.
     pub division: DivisionSpec,
+    /// How its nodes stand in racks and blocks; nowhere in particular unless given.
+    pub racks: Option<RackSpec>,
+}
+
+/// How the nodes of a pool stand together: a new node takes the lowest place that is free. Neither number is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RackSpec {
+    /// Nodes in a rack.
+    pub nodes_per_rack: u32,
+    /// Racks in a block.
+    pub racks_per_block: u32,
 }
 
 /// How GPUs behave that are divided among pods; the way of dividing them is the shape's.

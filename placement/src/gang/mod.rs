@@ -2,7 +2,7 @@
 
 mod topology;
 
-pub use topology::{Reach, Share, Topology, spread};
+pub use topology::{Reach, Share, Topology, room, roomiest, spread};
 
 use crate::score::{TAINT_WEIGHT, intolerable, normalised, resources};
 use crate::{Candidate, Profile, fits};

@@ -81,6 +81,23 @@ pub fn spread<Id: Copy>(
     Some(shares)
 }
 
+/// How many pods fit on all nodes together.
+pub fn room<Id>(spec: &PodSpec, nodes: &[(Id, Candidate<'_>)]) -> u32 {
+    nodes.iter().map(|(_, candidate)| room_on(spec, *candidate)).sum()
+}
+
+/// How many pods fit in the roomiest domain of a level (counted from the outermost, 0); nodes without one of the
+/// labels are left out.
+pub fn roomiest<Id>(
+    spec: &PodSpec,
+    nodes: &[(Id, Candidate<'_>)],
+    topology: Topology<'_>,
+    level: usize,
+) -> u32 {
+    let cluster = count_rooms(spec, nodes, topology);
+    domains_at(&cluster, level).iter().map(|domain| domain.room).max().unwrap_or(0)
+}
+
 /// First pass: how many pods fit on each node, summed up to the cluster.
 fn count_rooms<Id>(
     spec: &PodSpec,
@@ -129,11 +146,13 @@ impl Domain {
 
 /// The smallest domain of a level that holds all pods; the first by name among equals.
 fn best_fit_at(cluster: &Domain, level: usize, count: u32) -> Option<&Domain> {
-    let mut of_level: Vec<&Domain> = domains(cluster).collect();
-    for _ in 0..level {
-        of_level = of_level.into_iter().flat_map(domains).collect();
-    }
-    smallest(of_level.into_iter(), count)
+    smallest(domains_at(cluster, level).into_iter(), count)
+}
+
+/// All domains of a level.
+fn domains_at(cluster: &Domain, level: usize) -> Vec<&Domain> {
+    let outermost = domains(cluster).collect();
+    (0..level).fold(outermost, |above: Vec<_>, _| above.into_iter().flat_map(domains).collect())
 }
 
 fn smallest<'d>(among: impl Iterator<Item = &'d Domain>, count: u32) -> Option<&'d Domain> {
@@ -252,6 +271,14 @@ mod tests {
         check(&TWO_BLOCKS, 16, Reach::Preferred(RACK), Some("0:4 1:4 2:6 4:2"));
         check(&TWO_BLOCKS, 22, Reach::Preferred(RACK), Some("0:4 1:4 2:6 3:5 4:3"));
         check(&TWO_BLOCKS, 23, Reach::Preferred(BLOCK), None);
+    }
+
+    #[test]
+    fn the_roomiest_domain_is_told_by_level() {
+        let shapes: Vec<_> = TWO_BLOCKS.iter().map(|(block, rack, _)| shape(block, rack)).collect();
+        let nodes: Vec<_> = shapes.iter().map(|shape| ((), Candidate::fresh(shape))).collect();
+        let found = |level| roomiest(&pod("0", "0B", 4), &nodes, Topology(&levels()), level);
+        assert_eq!((found(BLOCK), found(RACK), room(&pod("0", "0B", 4), &nodes)), (6, 4, 10));
     }
 
     #[test]

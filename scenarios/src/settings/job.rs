@@ -46,6 +46,10 @@ pub struct Job {
     /// How its work is saved; an interruption loses all of it unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Checkpoint>,
+    /// How close together its pods stand, for stacks that schedule gangs whole and for Kueue; kube-scheduler alone, pod
+    /// by pod (`gangs = "off"`), does not look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<Topology>,
     /// Its queue, where Kueue admits jobs; Kueue leaves jobs without one alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
@@ -76,6 +80,39 @@ pub struct Checkpoint {
     /// How long it reads the newest one after an interruption.
     #[serde(default)]
     pub restart: Micros,
+}
+
+/// How close together the pods of a job stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topology {
+    /// In one rack or block, or nowhere.
+    Required(Level),
+    /// In one rack or block if one holds all, else in as few as possible of the next larger.
+    Preferred(Level),
+}
+
+/// A level of the topology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Nodes that stand together.
+    Rack,
+    /// Racks that stand together.
+    Block,
+}
+
+impl From<Topology> for spec::JobReach {
+    fn from(topology: Topology) -> Self {
+        let level = |level| match level {
+            Level::Rack => spec::Level::Rack,
+            Level::Block => spec::Level::Block,
+        };
+        match topology {
+            Topology::Required(at) => Self::Required(level(at)),
+            Topology::Preferred(at) => Self::Preferred(level(at)),
+        }
+    }
 }
 
 /// When jobs are submitted: `[job.NAME.submit]`.

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 /// A pool of equal nodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +85,19 @@ pub struct Pool {
     /// Instances that stand by, switched off; none unless the table is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<StandbyPool>,
+    /// How its nodes stand in racks and blocks; nowhere in particular unless the table is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub racks: Option<Racks>,
+}
+
+/// How the nodes of a pool stand together: `[pool.NAME.racks]`. A new node takes the lowest place that is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Racks {
+    /// Nodes in a rack.
+    pub nodes_per_rack: NonZeroU32,
+    /// Racks in a block.
+    pub racks_per_block: NonZeroU32,
 }
 
 /// Instances that stand by, switched off: `[pool.NAME.standby]`. A new node resumes one of them while there is one,

@@ -40,6 +40,7 @@ impl Check<'_> {
         let at = |part: &str| key(["job", name, part]);
         let pod = self.job_pod(name, job)?;
         self.pod_fits_somewhere(name, &pod, pools)?;
+        self.racks_hold(name, job, &pod, pools)?;
         let startup = self.delay(&at("start"), &job.start, Some(Stage::Container), None)?;
         let pattern = JobPattern {
             submissions: self.submissions(name, &job.submit)?,
@@ -53,7 +54,13 @@ impl Check<'_> {
             cost: checkpoint.cost,
             restart: checkpoint.restart,
         });
-        let class = JobClassSpec { name: name.into(), startup, checkpoint, queue: None };
+        let class = JobClassSpec {
+            name: name.into(),
+            startup,
+            checkpoint,
+            queue: None,
+            reach: job.topology.map(Into::into),
+        };
         Ok(WiredJobs { class, pattern, introduction: introduction(job) })
     }
 
@@ -105,6 +112,35 @@ impl Check<'_> {
         );
         let hint = "ask for less, tolerate a pool's taints, or take a larger `instance`";
         Err(self.document.error(&key(["job", name]), problem, Some(hint.to_owned())))
+    }
+
+    /// A job whose pods stand close together needs all of them, and nodes that stand somewhere.
+    fn racks_hold(
+        &self,
+        name: &str,
+        job: &Job,
+        pod: &PodSpec,
+        pools: &[PoolSpec],
+    ) -> Result<(), ScenarioError> {
+        if job.topology.is_none() {
+            return Ok(());
+        }
+        if let Some(count) = job.min_count {
+            let expected = "none where `topology` asks for places for all pods together";
+            return Err(self.misfit(
+                &key(["job", name, "min-count"]),
+                &count.to_string(),
+                expected,
+            ));
+        }
+        let holds = |pool: &&PoolSpec| pool.racks.is_some() && fits_fresh(pod, &pool.shape).is_ok();
+        if pools.iter().any(|pool| holds(&pool)) {
+            return Ok(());
+        }
+        let problem = "found no racks, expected some in a pool whose nodes can hold the job's pods";
+        let hint =
+            "write `[pool.NAME.racks]` with `nodes-per-rack` and `racks-per-block`".to_owned();
+        Err(self.document.error(&key(["job", name, "topology"]), problem.to_owned(), Some(hint)))
     }
 
     fn widths(&self, key: &KeyPath, job: &Job) -> Result<Widths, ScenarioError> {

@@ -8,7 +8,9 @@ use crate::error::ScenarioError;
 use crate::settings::{DelaySetting, Pool, Spot, StandbyPool, StandbyState};
 use contract::{Daemons, NodeShape, Sharing, UsdPerHour};
 use indexmap::IndexMap;
-use sim_core::spec::{DataPathSpec, NodeStages, PoolSpec, SpotSpec, StandbySpec, ZoneSpec};
+use sim_core::spec::{
+    DataPathSpec, NodeStages, PoolSpec, RackSpec, SpotSpec, StandbySpec, ZoneSpec,
+};
 use std::sync::Arc;
 
 /// Pods that a kubelet accepts by default (`--max-pods`).
@@ -67,6 +69,10 @@ impl Check<'_> {
             },
             billing_minimum: pool.billing_minimum,
             division,
+            racks: pool.racks.map(|racks| RackSpec {
+                nodes_per_rack: racks.nodes_per_rack.get(),
+                racks_per_block: racks.racks_per_block.get(),
+            }),
         })
     }
 

@@ -37,7 +37,7 @@ fn a_misspelt_key_is_shown_with_the_right_one() {
     hint: did you mean `horizon`?
     "#);
     assert_snapshot!(error("launch-failure =", "launch-failures ="), @r#"
-    my.toml, `launch-failures = 0.0`, column 1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `price`, `billing-minimum`, `launch-failure`, `accelerator-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `sharing`, `spot`, `standby`
+    my.toml, `launch-failures = 0.0`, column 1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `price`, `billing-minimum`, `launch-failure`, `accelerator-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `sharing`, `spot`, `standby`, `racks`
     hint: did you mean `launch-failure`?
     "#);
     assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @"
@@ -309,4 +309,15 @@ fn services_need_a_policy_and_a_scenario_needs_services_or_jobs() {
     my.toml, `[[stack]]`, column 1: `stack.0`: found no replica policy of service `web`, expected one
     hint: write `[stack.replicas.static-replicas]` or `[stack.service.web.static-replicas]`
     ");
+}
+
+#[test]
+fn jobs_that_stand_close_together_need_racks_and_all_of_their_pods() {
+    assert_snapshot!(queue_error("width =", "topology = { required = \"rack\" }\nwidth ="), @r#"
+    my.toml, `topology = { required = "rack" }`, column 1: `job.train.topology`: found no racks, expected some in a pool whose nodes can hold the job's pods
+    hint: write `[pool.NAME.racks]` with `nodes-per-rack` and `racks-per-block`
+    "#);
+    assert_snapshot!(queue_error("width =", "topology = { required = \"row\" }\nwidth ="), @r#"my.toml, `topology = { required = "row" }`, column 25: `job.train.topology.required`: found the unknown name `row`, expected `rack` or `block`"#);
+    assert_snapshot!(queue_error("max = 8\n", "max = 8\nracks = { nodes-per-rack = 0, racks-per-block = 1 }\n"), @"my.toml, `racks = { nodes-per-rack = 0, racks-per-block = 1 }`, column 28: `pool.gpu.racks.nodes-per-rack`: found `0`, expected a whole number from 1");
+    assert_snapshot!(error("gpus = 1                           # of each pod", "min-count = 2\ntopology = { preferred = \"block\" }"), @"my.toml, `min-count = 2`, column 13: `job.train.min-count`: found `2`, expected none where `topology` asks for places for all pods together");
 }

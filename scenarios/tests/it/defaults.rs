@@ -77,7 +77,12 @@ fn what_is_commented_out_in_the_manual_can_be_switched_on() {
     let scenario = Scenario::parse(&text.join("\n"), "test.toml", samples);
     let settings = scenario.unwrap_or_else(|error| panic!("{error}")).settings().clone();
     let pool = &settings.pool["gpu"];
-    assert!(pool.spot.is_some() && !pool.stock.is_empty() && !pool.taints.is_empty());
+    assert!(
+        pool.racks.is_some()
+            && pool.spot.is_some()
+            && !pool.stock.is_empty()
+            && !pool.taints.is_empty()
+    );
     let chat = &settings.service["chat"];
     assert!(chat.slo.ttft.is_some() && chat.client.timeout.is_some());
     assert!(!chat.tolerations.is_empty() && !settings.stack[0].initial_nodes.is_empty());
@@ -113,6 +118,7 @@ fn the_manual_names_every_setting() {
         "Alternatives",
         "Shape",
         "PlannedLoad",
+        "Racks",
         "Flavor",
         "Queue",
         "Quota",

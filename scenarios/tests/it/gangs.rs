@@ -1,7 +1,9 @@
 //! Jobs: two gangs at once, with and without gang scheduling; two teams that share GPUs by quota.
 
 use crate::flights::{fly, says, stack};
+use scenarios::{Options, Scenario, compare};
 use sim_core::outcome::{JobClassSummary, StackOutcome};
+use std::path::Path;
 
 fn jobs(stack: &StackOutcome) -> &JobClassSummary {
     &stack.runs[0].jobs[0]
@@ -49,4 +51,49 @@ fn lent_quota_comes_back_when_its_owner_does_and_is_not_idle_until_then() {
         "night has quota of gpu: 8 of its 4 GPUs in use with it, part of them"
     ));
     assert!(says(decisions, "insufficient quota in night: 4 GPUs asked for, 0 available"));
+}
+
+/// Four nodes of four GPUs, two to a rack: sixteen GPUs in all, eight in a rack.
+const RACKS: &str = r#"
+name = "racks"
+about = "Ten pods that fit in no rack, beside eight that do."
+horizon = "2h"
+[pool.gpu]
+instance = "g6e.12xlarge"
+min = 4
+max = 4
+racks = { nodes-per-rack = 2, racks-per-block = 2 }
+[job.wide]
+width = [{ pods = 10 }]
+topology = { required = "rack" }
+duration = { fixed = "30m" }
+submit = { at = ["1m"] }
+[job.narrow]
+width = [{ pods = 8 }]
+topology = { required = "rack" }
+duration = { fixed = "30m" }
+submit = { at = ["2m", "3m"] }
+[[stack]]
+name = "core"
+about = "PodGroup."
+gangs = "core"
+[stack.nodes.fixed-nodes]
+"#;
+
+#[test]
+fn a_gang_that_fits_in_no_rack_pends_with_a_reason_and_is_in_nobodys_way() {
+    let fly = |text: &str| {
+        let scenario = Scenario::parse(text, "racks.toml", Path::new("")).expect("valid");
+        let options = Options { seed: 1, runs: 1, stacks: Vec::new(), threads: 0 };
+        let experiment = compare(&scenario, &options, &|_| ()).expect("it flies");
+        experiment.stacks.into_iter().next().expect("a stack")
+    };
+    let required = fly(RACKS);
+    let [wide, narrow] = &required.runs[0].jobs[..] else { panic!("two classes") };
+    assert_eq!((wide.completed, wide.waiting.room, narrow.completed), (0, 1, 2));
+    assert!(narrow.wait_s.max < 300.0, "a rack each: {:?}", narrow.wait_s);
+    let why = "no rack has room for its 10 pods: 8 fit in the roomiest, 16 in all";
+    assert!(says(&required, why), "{:?}", required.decisions);
+    let preferred = fly(&RACKS.replacen("required", "preferred", 1));
+    assert_eq!(preferred.runs[0].jobs[0].completed, 1);
 }

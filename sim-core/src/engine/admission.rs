@@ -4,13 +4,12 @@
 use super::{Engine, Event};
 use crate::job::{Asked, Eviction, Way};
 use crate::queue::Class;
-use crate::recorder::JobDecision;
 use contract::{Instant, JobId, PodSpec};
 use placement::fits_fresh;
 use std::sync::Arc;
 
 /// Who decides, in the log of decisions.
-const KUEUE: &str = "kueue";
+pub(super) const KUEUE: &str = "kueue";
 
 impl Engine<'_> {
     /// A job asks for its pods, for the first time or anew: it keeps the quota that it has, else gets in line. Jobs
@@ -120,7 +119,7 @@ impl Engine<'_> {
             self.quotas.spec().queues[queue].name,
             self.quotas.spec().flavors[flavor].name
         );
-        self.say(number, "admit", reason);
+        self.tell_of_job(KUEUE, number, "admit", reason);
         self.book_members(number, 1);
     }
 
@@ -148,7 +147,7 @@ impl Engine<'_> {
                 by.map_or_else(String::new, |by| by.to_string())
             ),
         };
-        self.say(number, "evict", reason);
+        self.tell_of_job(KUEUE, number, "evict", reason);
     }
 
     /// A job is done: others may have its quota.
@@ -175,16 +174,7 @@ impl Engine<'_> {
             "insufficient quota in {queue}: {} GPUs asked for, {available} available",
             asked.gpus
         );
-        self.say(number, "", reason);
-    }
-
-    /// Tells the log what was decided on a job.
-    fn say(&mut self, number: JobId, action: &'static str, reason: String) {
-        let Some(job) = self.job(number) else { return };
-        let class = self.job_classes[job.class].spec.name.clone();
-        let decision =
-            JobDecision { at: self.now, by: KUEUE, job: number, class: &class, action, reason };
-        self.recorder.job(&decision);
+        self.tell_of_job(KUEUE, number, "", reason);
     }
 
     /// Quota adds up, and jobs without it have no pods, hence no GPUs.

@@ -6,6 +6,7 @@ use crate::fleet::Occupancy;
 use crate::job::{ClassBooks, Job, JobClass, Member};
 use crate::outcome::JobWait;
 use crate::queue::Class;
+use crate::recorder::JobDecision;
 use crate::server::GpuUse;
 use crate::source::JobArrival;
 use contract::{Instant, JobId, Micros, Owner, PodId, PodStage};
@@ -201,7 +202,7 @@ impl Engine<'_> {
         let worked = self.job(number).is_some_and(|job| job.progress.runs());
         self.stop_work(number);
         self.discard(pod);
-        let gangs_are_whole = self.spec.batch.gangs.are_whole();
+        let gangs_are_whole = self.is_placed_whole(number);
         let Some(job) = self.job_mut(number) else { return };
         job.members.retain(|member| member.id != pod.id);
         let min_count = job.arrival.min_count;
@@ -289,6 +290,20 @@ impl Engine<'_> {
             let books = &mut self.job_classes[job.class].books;
             books.unfinished(&job.books, job.pod.requests.gpus, waits);
         }
+    }
+
+    /// Tells the log what was decided on a job.
+    pub(super) fn tell_of_job(
+        &mut self,
+        by: &'static str,
+        number: JobId,
+        action: &'static str,
+        reason: String,
+    ) {
+        let Some(job) = self.job(number) else { return };
+        let class = self.job_classes[job.class].spec.name.clone();
+        let decision = JobDecision { at: self.now, by, job: number, class: &class, action, reason };
+        self.recorder.job(&decision);
     }
 
     /// What keeps a job from work; nothing if it works.

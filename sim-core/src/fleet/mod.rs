@@ -4,6 +4,7 @@ mod check;
 mod ledger;
 mod node;
 mod pipe;
+mod racks;
 mod standby;
 mod starts;
 
@@ -16,6 +17,7 @@ use contract::{
 pub(crate) use ledger::Ledger;
 pub(crate) use node::{ImageId, NodeLuck, NodeState, Occupancy, WeightsId};
 use placement::device;
+pub(crate) use racks::{BLOCK, RACK};
 pub(crate) use standby::{Order, Standby};
 pub(crate) use starts::Start;
 use starts::Starts;
@@ -155,6 +157,8 @@ impl Fleet {
         turn: usize,
         stock_of: Option<usize>,
     ) -> NodeId {
+        let rack_place = self.free_rack_place(pool);
+        let shape = self.shape_at(pool, rack_place);
         let spec = &self.specs[pool.index()];
         let id = NodeId(self.made);
         self.made += 1;
@@ -175,7 +179,7 @@ impl Fleet {
             pods: Vec::new(),
             gpus: device::fresh(&spec.shape),
         });
-        self.state.push(NodeState::new(spec, luck, stock_of));
+        self.state.push(NodeState::new(shape, rack_place, luck, stock_of));
         id
     }
 
@@ -248,9 +252,9 @@ impl Fleet {
         has_room
     }
 
-    /// What a node is to the scheduler: its pool's shape, with the soft taint that was put on it.
+    /// What a node is to the scheduler: its pool's shape where it stands, with the soft taint that was put on it.
     pub(crate) fn shape_of(&self, node: &NodeSeen) -> Arc<NodeShape> {
-        let shape = &self.specs[node.pool.index()].shape;
+        let shape = &self.state[self.place(node.id).expect("a node that is there")].shape;
         if !node.softly_tainted {
             return shape.clone();
         }

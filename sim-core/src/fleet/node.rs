@@ -5,7 +5,8 @@ use super::pipe::Pipe;
 use crate::engine::PodRef;
 use crate::random::Stream;
 use crate::spec::PoolSpec;
-use contract::{Instant, LaunchFailureKind, Micros, ServiceId};
+use contract::{Instant, LaunchFailureKind, Micros, NodeShape, ServiceId};
+use std::sync::Arc;
 
 /// Everything that chance decides about a node, drawn when it is asked for.
 #[derive(Clone, Debug)]
@@ -95,6 +96,10 @@ pub(crate) struct NodeState {
     pub(crate) luck: NodeLuck,
     /// The zone whose stock it takes from; `None` when the cloud had none to give.
     pub(crate) stock_of: Option<usize>,
+    /// What it offers, and where it stands.
+    pub(crate) shape: Arc<NodeShape>,
+    /// Its place in the racks of its pool, if that has any.
+    pub(crate) rack_place: Option<u32>,
     gpus: u32,
     /// Thousandths of GPUs under ready or draining replicas.
     pub(crate) gpus_serving: u32,
@@ -136,11 +141,18 @@ pub(crate) enum ImageId {
 pub(crate) struct WeightsId(pub(crate) ServiceId, pub(crate) usize);
 
 impl NodeState {
-    pub(crate) fn new(spec: &PoolSpec, luck: NodeLuck, stock_of: Option<usize>) -> Self {
+    pub(crate) fn new(
+        shape: Arc<NodeShape>,
+        rack_place: Option<u32>,
+        luck: NodeLuck,
+        stock_of: Option<usize>,
+    ) -> Self {
         Self {
             luck,
             stock_of,
-            gpus: spec.shape.allocatable.gpus,
+            gpus: shape.allocatable.gpus,
+            shape,
+            rack_place,
             gpus_serving: 0,
             gpus_loading: 0,
             gpus_partial: 0,

@@ -27,6 +27,27 @@ pub struct JobClassSpec {
     pub checkpoint: Option<Checkpoint>,
     /// The place of its queue; Kueue leaves jobs without one alone.
     pub queue: Option<usize>,
+    /// How close together its pods stand where they are placed together (`Off` places them one by one); such a job
+    /// needs all of its pods.
+    pub reach: Option<JobReach>,
+}
+
+/// How close together the pods of a job stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobReach {
+    /// In one domain of this level, or nowhere.
+    Required(Level),
+    /// In one domain of this level if there is one, else in as few as possible of the next.
+    Preferred(Level),
+}
+
+/// A level of the topology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Racks that stand together.
+    Block,
+    /// Nodes that stand together.
+    Rack,
 }
 
 /// How the work of a job is saved.

@@ -25,8 +25,13 @@ pub(crate) fn gang(second: u64, width: u32, seconds: u64) -> JobArrival {
 fn world(nodes: u32, gangs: GangScheduling, jobs: Vec<JobArrival>) -> World {
     let mut world = World::running(nodes, 0);
     world.spec.batch.gangs = gangs;
-    let class =
-        JobClassSpec { name: "train".into(), startup: fixed(10), checkpoint: None, queue: None };
+    let class = JobClassSpec {
+        name: "train".into(),
+        startup: fixed(10),
+        checkpoint: None,
+        queue: None,
+        reach: None,
+    };
     world.spec.batch.classes = vec![class];
     world.jobs = vec![jobs];
     world

@@ -7,7 +7,8 @@ use placement::quota::{Preemption, Quota, Reclaim, Strategy, WhenCanBorrow};
 use sim_core::JobArrival;
 use sim_core::outcome::{Evictions, JobClassSummary};
 use sim_core::spec::{
-    FlavorSpec, GangScheduling, JobClassSpec, KueueSpec, PodsReadySpec, PoolSpec, QueueSpec,
+    FlavorSpec, GangScheduling, JobClassSpec, JobReach, KueueSpec, Level, PodsReadySpec, PoolSpec,
+    QueueSpec, RackSpec,
 };
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ fn world(nodes: u32, nominal: [u64; 2], red: Vec<JobArrival>, blue: Vec<JobArriv
         startup: fixed(10),
         checkpoint: None,
         queue: Some(place),
+        reach: None,
     };
     world.spec.batch.gangs = GangScheduling::Kueue;
     world.spec.batch.classes = vec![class(0), class(1)];
@@ -240,4 +242,20 @@ fn kueue_leaves_jobs_without_a_queue_alone() {
     assert_eq!((of(&flight, 0).completed, of(&flight, 1).completed), (0, 1));
     assert_eq!((of(&flight, 0).admitted, of(&flight, 1).admitted), (0, 0));
     assert_eq!(of(&flight, 0).waiting.quota, 1);
+}
+
+#[test]
+fn a_job_that_wants_one_rack_gets_its_places_at_once_after_its_quota() {
+    let mut world = world(3, [6, 0], vec![gang(0, 1, 100), gang(1, 4, 100)], vec![]);
+    world.pool().racks = Some(RackSpec { nodes_per_rack: 2, racks_per_block: 1 });
+    world.spec.batch.classes[0].reach = Some(JobReach::Required(Level::Rack));
+    let flight = world.fly();
+    // The small one is in the small rack, where it is in nobody's way.
+    check(
+        &flight,
+        "0 s: admit job 0: red has quota of gpu: 1 of its 6 GPUs in use with it\n\
+         1 s: admit job 1: red has quota of gpu: 5 of its 6 GPUs in use with it",
+    );
+    let pods: Vec<_> = flight.seen_at(20).nodes.iter().map(|node| node.pods.len()).collect();
+    assert_eq!(pods, [2, 2, 1]);
 }

@@ -14,8 +14,9 @@ use sim_core::llm::{EngineSettings, StepModel, StepTables};
 use sim_core::random::Seed;
 use sim_core::spec::{
     BatchSpec, Checkpoint, DisruptionBudget, FlavorSpec, GangScheduling, GatewaySpec, IntOrPercent,
-    JobClassSpec, KueueSpec, LlmVariant, NodeStages, PodsReadySpec, PoolSpec, QueueSpec, Routing,
-    ServiceKind, ServiceSpec, SpotSpec, StandbySpec, StartupSpec, TimeoutOn, ZoneSpec,
+    JobClassSpec, JobReach, KueueSpec, Level, LlmVariant, NodeStages, PodsReadySpec, PoolSpec,
+    QueueSpec, RackSpec, Routing, ServiceKind, ServiceSpec, SpotSpec, StandbySpec, StartupSpec,
+    TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, JobArrival};
 use std::sync::Arc;
@@ -84,6 +85,7 @@ prop_compose! {
         pull_per_gb in delay(2_000),
         image_preloaded in any::<bool>(),
         billing_minimum in millis(0..120_000),
+        racks in racks(),
     ) -> PoolSpec {
         let mut pool = PoolSpec {
             zones,
@@ -95,6 +97,7 @@ prop_compose! {
             standby,
             stages,
             billing_minimum,
+            racks,
             ..pool()
         };
         pool.data.pull_per_gb = pull_per_gb;
@@ -269,6 +272,25 @@ struct Jobs {
     startup: Delay,
     submitted: Vec<JobArrival>,
     kueue: KueueSpec,
+    reach: Option<JobReach>,
+}
+
+fn reach() -> impl Strategy<Value = Option<JobReach>> {
+    let level = || prop::sample::select(vec![Level::Block, Level::Rack]);
+    prop::option::weighted(
+        0.3,
+        prop_oneof![level().prop_map(JobReach::Required), level().prop_map(JobReach::Preferred),],
+    )
+}
+
+fn racks() -> impl Strategy<Value = Option<RackSpec>> {
+    let sizes = (1_u32..4, 1_u32..3);
+    prop::option::of(
+        sizes.prop_map(|(nodes_per_rack, racks_per_block)| RackSpec {
+            nodes_per_rack,
+            racks_per_block,
+        }),
+    )
 }
 
 fn quota() -> impl Strategy<Value = Option<Quota>> {
@@ -344,6 +366,7 @@ prop_compose! {
             GangScheduling::Kueue,
         ]),
         kueue in any_kueue(),
+        reach in reach(),
         checkpoint in checkpoint(),
         startup in delay(10_000),
         jobs in prop::collection::vec(any_job(), 0..12),
@@ -351,9 +374,11 @@ prop_compose! {
         let mut now = 0;
         let jobs = jobs.into_iter().map(|(gap, job)| {
             now += gap;
-            JobArrival { at: Instant::ZERO + Micros::from_millis(now), ..job }
+            // Who stands close together needs all pods.
+            let min_count = if reach.is_some() { job.width } else { job.min_count };
+            JobArrival { at: Instant::ZERO + Micros::from_millis(now), min_count, ..job }
         });
-        Jobs { gangs, checkpoint, startup, submitted: jobs.collect(), kueue }
+        Jobs { gangs, checkpoint, startup, submitted: jobs.collect(), kueue, reach }
     }
 }
 
@@ -418,12 +443,13 @@ fn world(case: &Case) -> World {
     let on_unschedulable = case.on_unschedulable;
     let regular = Cadence::regular(every, Micros::ZERO);
     world.cadence = Cadence { on_unschedulable, on_held_at_zero: case.on_held_at_zero, ..regular };
-    let Jobs { gangs, checkpoint, ref startup, ref submitted, ref kueue } = case.jobs;
+    let Jobs { gangs, checkpoint, ref startup, ref submitted, ref kueue, reach } = case.jobs;
     let class = |queue| JobClassSpec {
         name: "jobs".into(),
         startup: startup.clone(),
         checkpoint,
         queue: Some(queue),
+        reach,
     };
     let kueue = kueue.clone();
     world.spec.batch = BatchSpec { classes: vec![class(0), class(1)], gangs, kueue };

@@ -254,6 +254,7 @@ pub(crate) fn pool() -> PoolSpec {
         },
         billing_minimum: Micros::ZERO,
         division: DivisionSpec::default(),
+        racks: None,
     }
 }
 

@@ -245,6 +245,7 @@ fn pool(group: &Group) -> PoolSpec {
         },
         billing_minimum: Micros::ZERO,
         division: DivisionSpec::default(),
+        racks: None,
     }
 }
 

@@ -234,6 +234,7 @@ fn pool(nodes: u32) -> PoolSpec {
         },
         billing_minimum: Micros::ZERO,
         division: DivisionSpec::default(),
+        racks: None,
     }
 }
 

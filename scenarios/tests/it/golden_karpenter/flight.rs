@@ -350,6 +350,7 @@ fn pool(machine: &Machine, capacity_type: &str, price: f64) -> PoolSpec {
         launch_failure: 0.0,
         accelerator_failure: 0.0,
         division: DivisionSpec::default(),
+        racks: None,
         standby: None,
         spot: (capacity_type == "spot")
             .then(|| SpotSpec { reclaims_per_hour: 0.0, notice: seconds(120.0) }),
