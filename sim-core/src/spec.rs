@@ -55,6 +55,8 @@ pub struct PoolSpec {
     pub price: UsdPerHour,
     /// Zones with what the cloud has left there; nodes go to them in turn.
     pub zones: Vec<ZoneSpec>,
+    /// What becomes of a launch when the cloud has none left.
+    pub stock_out: StockOut,
     /// Never fewer.
     pub min: u32,
     /// Never more.
@@ -117,6 +119,16 @@ pub struct ZoneSpec {
     pub name: Arc<str>,
     /// Nodes of this pool that the cloud can give here at most; `None` is no limit.
     pub stock: Option<u32>,
+}
+
+/// What becomes of a launch when the cloud has none left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StockOut {
+    /// It is refused, after the time of a launch.
+    #[default]
+    Refused,
+    /// It stands until the cloud has one again, or until whoever asked gives it up; nobody is told.
+    Waits,
 }
 
 /// Reclaimable capacity.

@@ -6,7 +6,7 @@ use contract::Micros;
 use serde_json::{Map, Value, json};
 
 /// Settings that upstream has no flag for: constants, files and objects of their own, and what providers say.
-const NO_FLAGS: [&str; 11] = [
+const NO_FLAGS: [&str; 12] = [
     "flags",
     "buffers",
     "capacity-quotas",
@@ -17,6 +17,7 @@ const NO_FLAGS: [&str; 11] = [
     "new-pods-wait",
     "new-gpu-pods-wait",
     "zero-or-max-node-scaling",
+    "template-lacks",
     "seed",
 ];
 

@@ -11,14 +11,17 @@ use super::scale_up::{
     Pool, Rules, ScaleUp, ScaleUpOption, Similarity, Situation, Skip, Verdict, scale_up,
 };
 use contract::{
-    Action, Instant, NodeSeen, NodeStage, Observation, Plan, PoolId, PoolSeen, Reason, Subject,
+    Action, Instant, NodeSeen, NodeShape, NodeStage, Observation, Plan, PoolId, PoolSeen, Reason, Subject,
 };
 use placement::{Cluster, Resident};
+use std::sync::Arc;
 
 /// What a scale-up looks at.
 pub(super) struct Growth<'a, 'b> {
     pub(super) seen: &'b Observation<'a>,
     pub(super) state: &'b ClusterState,
+    /// What a new node of each pool is thought to be.
+    pub(super) templates: &'b [Arc<NodeShape>],
     pub(super) settings: &'b Settings,
     pub(super) luck: Luck,
 }
@@ -84,13 +87,13 @@ impl Growth<'_, '_> {
             (target + more.sum::<u32>(), state.standing)
         };
         let states: Vec<_> = pools.map(pool).collect();
-        let pools = self.seen.pools.iter().zip(states);
+        let pools = self.seen.pools.iter().zip(self.templates).zip(states);
         let zero_or_max = |pool: &PoolSeen| {
             self.settings.zero_or_max_node_scaling.iter().any(|name| **name == *pool.name)
         };
-        let pools = pools.map(|(pool, (target, standing))| Pool {
+        let pools = pools.map(|((pool, shape), (target, standing))| Pool {
             name: &pool.name,
-            shape: &pool.shape,
+            shape,
             max: pool.max,
             target,
             zero_or_max: zero_or_max(pool),
@@ -132,14 +135,15 @@ impl Growth<'_, '_> {
 
     fn offer(&self, option: &ScaleUpOption) -> Offer<'_> {
         let pool = &self.seen.pools[option.pool];
+        let template = &self.templates[option.pool];
         let (pods, requests) = (option.estimate.pods(), option.estimate.requests);
         Offer {
             pool: &pool.name,
             nodes: option.estimate.nodes,
             pods,
             requests,
-            capacity: Some(pool.shape.allocatable),
-            has_gpus: pool.shape.gpu.is_some(),
+            capacity: Some(template.allocatable),
+            has_gpus: template.gpu.is_some(),
             exists: true,
             node_price: Some(pool.price.0),
             pods_price: Some(self.settings.pod_prices.price(pods, &requests)),
@@ -149,7 +153,7 @@ impl Growth<'_, '_> {
     /// Says why pools that would help may not grow; that no pool helps at all, if so.
     fn tell_skipped(&self, found: &ScaleUp, pending: &Pending<'_>, plan: &mut Plan) {
         let fits = |pool: usize| {
-            let shape = &self.seen.pools[pool].shape;
+            let shape = &self.templates[pool];
             pending.groups.iter().any(|group| placement::fits_fresh(group.spec, shape).is_ok())
         };
         let mut helpful = found.takes.iter().flatten().any(|groups| !groups.is_empty());

@@ -18,8 +18,9 @@
 //! The flags of the real one that change decisions, by name, and two of its constants: `new-pods-wait` (2 s)
 //! and `new-gpu-pods-wait` (30 s), during which it waits for a burst to be complete. `expander = ["random"]` is
 //! the default of versions before 1.33. What a provider says of its groups stands in
-//! `zero-or-max-node-scaling`; objects of the cluster in `capacity-quotas` and `buffers` (`CapacityBuffer`, by
-//! service); `seed` is the luck of what upstream leaves to chance.
+//! `zero-or-max-node-scaling`, and what its template of an empty group leaves out in `template-lacks`; objects of the
+//! cluster stand in `capacity-quotas` and `buffers` (`CapacityBuffer`, by service); `seed` is the luck of what upstream
+//! leaves to chance.
 //!
 //! ## Where it falls short
 //! It acts when pods are already pending, so every scale-up waits for a whole node. A fresh pod that asks for a
@@ -48,17 +49,19 @@ mod luck;
 mod node_group;
 mod pending;
 mod settings;
+mod template;
 mod total_range;
 
 pub use node_group::NodeGroup;
 pub use pending::PodGroup;
 pub use settings::Settings;
+pub use template::Lack;
 pub use total_range::TotalRange;
 
 use cluster_state::{ClusterState, Registry, long_unregistered};
 use contract::{
-    Action, Cadence, Instant, Micros, NodeId, NodeSeen, NodeStage, Observation, Plan, Policy,
-    PoolId, Reason, ServiceId, StateError, Subject,
+    Action, Cadence, Instant, Micros, NodeId, NodeSeen, NodeShape, NodeStage, Observation, Plan,
+    Policy, PoolId, Reason, ServiceId, StateError, Subject,
 };
 use growth::Growth;
 use luck::Luck;
@@ -69,6 +72,7 @@ use scale_down::{Going, ScaleDown};
 use serde::{Deserialize, Serialize};
 use snapshot::{SimNode, Snapshot};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the autoscaler remembers between two loops.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +173,12 @@ impl ClusterAutoscaler {
     }
 
     /// Nodes that are ready, others as ghosts, and empty nodes in place of those that will be there soon.
-    fn snapshot<'a>(&self, seen: &Observation<'a>, state: &ClusterState) -> Snapshot<'a> {
+    fn snapshot<'a>(
+        &self,
+        seen: &Observation<'a>,
+        state: &ClusterState,
+        templates: &'a [Arc<NodeShape>],
+    ) -> Snapshot<'a> {
         let real = seen.nodes.iter().filter(|node| node.stage >= NodeStage::AcceleratorStarting);
         let real = real.map(|node| {
             let shape = &*seen.pools[node.pool.index()].shape;
@@ -186,7 +195,7 @@ impl ClusterAutoscaler {
             }
         });
         let upcoming = state.pools.iter().enumerate().flat_map(|(place, pool)| {
-            let shape = &*seen.pools[place].shape;
+            let shape = &*templates[place];
             std::iter::repeat_with(move || SimNode::upcoming(place, shape))
                 .take(pool.upcoming as usize)
         });
@@ -198,6 +207,7 @@ impl ClusterAutoscaler {
         &mut self,
         seen: &Observation<'_>,
         state: &ClusterState,
+        templates: &[Arc<NodeShape>],
         mut pending: Pending<'_>,
         plan: &mut Plan,
     ) -> bool {
@@ -220,7 +230,7 @@ impl ClusterAutoscaler {
             plan.hold(Subject::Cluster, pods(reason));
             return true;
         }
-        let growth = Growth { seen, state, settings: &self.settings, luck: self.luck() };
+        let growth = Growth { seen, state, templates, settings: &self.settings, luck: self.luck() };
         let increases = growth.run(&mut pending, plan);
         for &(pool, by) in &increases {
             self.asked_for(pool, by, seen.now);
@@ -234,11 +244,17 @@ impl ClusterAutoscaler {
     }
 
     /// Brings pools up to their minimum, if that is asked for.
-    fn enforce_minimum(&mut self, seen: &Observation<'_>, state: &ClusterState, plan: &mut Plan) {
+    fn enforce_minimum(
+        &mut self,
+        seen: &Observation<'_>,
+        state: &ClusterState,
+        templates: &[Arc<NodeShape>],
+        plan: &mut Plan,
+    ) {
         if !self.settings.enforce_node_group_min_size {
             return;
         }
-        let growth = Growth { seen, state, settings: &self.settings, luck: self.luck() };
+        let growth = Growth { seen, state, templates, settings: &self.settings, luck: self.luck() };
         for (pool, by) in growth.below_minimum(plan) {
             self.asked_for(pool, by, seen.now);
         }
@@ -275,14 +291,16 @@ impl Policy for ClusterAutoscaler {
         if self.give_up_late_nodes(seen, &late, plan) {
             return;
         }
-        let mut snapshot = self.snapshot(seen, &state);
+        let templates = template::templates(seen, &state, &self.settings);
+        let mut snapshot = self.snapshot(seen, &state, &templates);
         let pending = Pending::of(seen, &mut snapshot, &self.settings, self.luck());
-        if !self.scale_up(seen, &state, pending, plan) && self.settings.scale_down_enabled {
+        let grows = self.scale_up(seen, &state, &templates, pending, plan);
+        if !grows && self.settings.scale_down_enabled {
             let scale_down = ScaleDown { seen, state: &state, settings: &self.settings };
             scale_down.give_up_drains(&mut self.memory, plan);
             scale_down.run(&mut snapshot, &mut self.memory, plan);
         }
-        self.enforce_minimum(seen, &state, plan);
+        self.enforce_minimum(seen, &state, &templates, plan);
     }
 
     fn save(&self) -> serde_json::Value {

@@ -6,6 +6,7 @@ use super::expander::{Expander, GrpcReply, PodPrices, PriorityTier};
 use super::quota::{Amounts, Quota};
 use super::scale_down::{DrainRules, UnneededTimes};
 use super::scale_up::Similarity;
+use super::template::Lack;
 use super::total_range::TotalRange;
 use crate::Invalid;
 use crate::invalid::ensure;
@@ -76,6 +77,8 @@ pub struct Settings {
     pub fastpath_binpacking_enabled: bool,
     /// Pools that have all their nodes or none (`ZeroOrMaxNodeScaling`, which their provider says).
     pub zero_or_max_node_scaling: Vec<String>,
+    /// What the provider's template of a pool without a ready node lacks, by pool; nothing unless given.
+    pub template_lacks: BTreeMap<String, Vec<Lack>>,
     /// Pods of a lower priority than this get no nodes.
     pub expendable_pods_priority_cutoff: i32,
     /// A node that has not registered after this long is given up.
@@ -175,6 +178,7 @@ impl Default for Settings {
             salvo_scale_up: false,
             fastpath_binpacking_enabled: false,
             zero_or_max_node_scaling: Vec::new(),
+            template_lacks: BTreeMap::new(),
             expendable_pods_priority_cutoff: -10,
             max_node_provision_time: Micros::from_mins(15),
             max_node_startup_time: Micros::from_mins(15),
@@ -266,6 +270,9 @@ impl Settings {
         }
         for name in &self.zero_or_max_node_scaling {
             ensure(known(name), "zero-or-max-node-scaling", name, expected())?;
+        }
+        for name in self.template_lacks.keys() {
+            ensure(known(name), "template-lacks", name, expected())?;
         }
         for (place, quota) in self.capacity_quotas.iter().enumerate() {
             for name in &quota.pools {

@@ -28,6 +28,9 @@ pub struct Pool {
     /// Nodes that the cloud can give at most, by zone; no limit where none is given.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub stock: IndexMap<String, u32>,
+    /// What becomes of a launch when the cloud has none left.
+    #[serde(default)]
+    pub stock_out: StockOut,
     /// Price of a node; the catalogue's unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<UsdPerHour>,
@@ -98,6 +101,18 @@ pub struct Racks {
     pub nodes_per_rack: NonZeroU32,
     /// Racks in a block.
     pub racks_per_block: NonZeroU32,
+}
+
+/// What becomes of a launch when the cloud has none left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StockOut {
+    /// It is refused after the time of a launch, as an API for instances does.
+    #[default]
+    Refused,
+    /// It stands until there is one again or until it is given up, and nobody is told: a group whose target is
+    /// never met.
+    Waits,
 }
 
 /// Instances that stand by, switched off: `[pool.NAME.standby]`. A new node resumes one of them while there is one,

@@ -5,11 +5,11 @@ use super::{Check, node_labels};
 use crate::catalog::{Instance, InterruptionBand, Platform, Stage};
 use crate::document::{KeyPath, key};
 use crate::error::ScenarioError;
-use crate::settings::{DelaySetting, Pool, Spot, StandbyPool, StandbyState};
+use crate::settings::{self, DelaySetting, Pool, Spot, StandbyPool, StandbyState};
 use contract::{Daemons, NodeShape, Sharing, UsdPerHour};
 use indexmap::IndexMap;
 use sim_core::spec::{
-    DataPathSpec, NodeStages, PoolSpec, RackSpec, SpotSpec, StandbySpec, ZoneSpec,
+    DataPathSpec, NodeStages, PoolSpec, RackSpec, SpotSpec, StandbySpec, StockOut, ZoneSpec,
 };
 use std::sync::Arc;
 
@@ -43,6 +43,10 @@ impl Check<'_> {
             shape: Arc::new(shape(name, pool, instance, sharing)),
             price,
             zones: self.zones(name, pool)?,
+            stock_out: match pool.stock_out {
+                settings::StockOut::Refused => StockOut::Refused,
+                settings::StockOut::Waits => StockOut::Waits,
+            },
             min: pool.min,
             max: pool.max,
             initial,

@@ -12,18 +12,39 @@ impl Engine<'_> {
         let now = self.now;
         let node = self.fleet.request(now, pool, zone);
         let place = self.fleet.place(node).expect("just requested");
+        if !self.fleet.state[place].awaits_stock {
+            self.launch(place);
+        }
+        if self.fleet.state[place].luck.resumes {
+            self.resume(place, pool);
+        }
+        self.fingerprint.event(now, tag::NODE, u64::from(node.0) << 8);
+        self.update_causes();
+    }
+
+    /// The cloud takes an order on.
+    fn launch(&mut self, place: usize) {
+        let node = self.fleet.seen[place].id;
         let luck = &self.fleet.state[place].luck;
         let event = match luck.failure {
             Some(_) => Event::LaunchFails(node),
             None => Event::NodeReaches(node, NodeStage::Booting),
         };
-        let at = now + luck.launch;
-        self.queue.push(at, Class::Stage, event);
-        if luck.resumes {
-            self.resume(place, pool);
+        self.queue.push(self.now + luck.launch, Class::Stage, event);
+    }
+
+    /// A node is gone.
+    fn remove_node(&mut self, place: usize) {
+        let pool = self.fleet.seen[place].pool;
+        self.fleet.remove(self.now, place);
+        self.serve_waiting(pool);
+    }
+
+    /// What a node left to the cloud goes to those that wait for it.
+    fn serve_waiting(&mut self, pool: PoolId) {
+        while let Some(place) = self.fleet.end_of_wait(pool) {
+            self.launch(place);
         }
-        self.fingerprint.event(now, tag::NODE, u64::from(node.0) << 8);
-        self.update_causes();
     }
 
     /// A node resumes from standby, with what was put on it; another is prepared in its place.
@@ -51,7 +72,9 @@ impl Engine<'_> {
     pub(super) fn launch_fails(&mut self, node: NodeId) {
         let Some(place) = self.fleet.place(node) else { return };
         if let Some(kind) = self.fleet.state[place].luck.failure {
+            let pool = self.fleet.seen[place].pool;
             self.fleet.fail(self.now, place, kind);
+            self.serve_waiting(pool);
             self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xfe);
             self.update_causes();
         }
@@ -177,7 +200,7 @@ impl Engine<'_> {
         self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xfc);
         if self.fleet.seen[place].stage == NodeStage::Requested {
             // A launch that was called back never becomes an instance.
-            self.fleet.remove(self.now, place);
+            self.remove_node(place);
         } else {
             let wait = self.fleet.state[place].luck.terminate;
             self.queue.push(self.now + wait, Class::Stage, Event::NodeGone(node));
@@ -200,7 +223,7 @@ impl Engine<'_> {
     /// The instance is gone.
     pub(super) fn node_gone(&mut self, node: NodeId) {
         if let Some(place) = self.fleet.place(node) {
-            self.fleet.remove(self.now, place);
+            self.remove_node(place);
             self.fingerprint.event(self.now, tag::NODE, u64::from(node.0) << 8 | 0xff);
         }
     }

@@ -9,7 +9,7 @@ mod standby;
 mod starts;
 
 use crate::random::Seed;
-use crate::spec::PoolSpec;
+use crate::spec::{PoolSpec, StockOut};
 use contract::{
     GpuSeen, Instant, LaunchFailure, LaunchFailureKind, Micros, NodeId, NodeSeen, NodeShape,
     NodeStage, PoolId, PoolSeen, Sharing, Taint, TaintEffect,
@@ -82,15 +82,37 @@ impl Fleet {
             Some(zone) => Some(zone).filter(|&zone| self.has_stock(pool, zone)),
             None => self.zone_with_stock(pool, turn),
         };
+        let waits = zone.is_none() && self.specs[pool.index()].stock_out == StockOut::Waits;
         let standby = self.standby[pool.index()].as_mut().filter(|_| zone.is_some());
-        if zone.is_none() {
+        if zone.is_none() && !waits {
             luck.failure = Some(LaunchFailureKind::StockOut);
         } else if standby.is_some_and(|standby| standby.take(now, &mut self.ledger)) {
             luck.resume_from_standby();
             self.pools[pool.index()].standby -= 1;
         }
-        self.starts[pool.index()].requested(luck.failure.is_some());
-        self.insert(now, pool, luck, turn, zone)
+        self.starts[pool.index()].requested(waits || luck.failure.is_some());
+        let id = self.insert(now, pool, luck, turn, zone);
+        self.state.last_mut().expect("just inserted").awaits_stock = waits;
+        id
+    }
+
+    /// The node that has waited longest for a pool's stock, if the cloud has one again in a zone: it takes that.
+    pub(crate) fn end_of_wait(&mut self, pool: PoolId) -> Option<usize> {
+        if self.specs[pool.index()].stock_out != StockOut::Waits {
+            return None;
+        }
+        let waits =
+            |place: &usize| self.seen[*place].pool == pool && self.state[*place].awaits_stock;
+        let place = (0..self.seen.len()).find(waits)?;
+        let zone = self.zone_with_stock(pool, 0)?;
+        self.stock_taken[pool.index()][zone] += 1;
+        self.seen[place].zone = self.specs[pool.index()].zones[zone].name.clone();
+        let state = &mut self.state[place];
+        state.stock_of = Some(zone);
+        state.awaits_stock = false;
+        self.starts[pool.index()].doomed_left();
+        self.starts[pool.index()].requested(state.is_doomed());
+        Some(place)
     }
 
     /// Orders what is missing on standby in a pool.
@@ -286,7 +308,7 @@ impl Fleet {
         if let Some(zone) = state.stock_of {
             self.stock_taken[pool][zone] -= 1;
         }
-        if node.stage == NodeStage::Requested && state.luck.failure.is_some() {
+        if node.stage == NodeStage::Requested && state.is_doomed() {
             self.starts[pool].doomed_left();
         } else {
             self.starts[pool].moved(node.stage, None);

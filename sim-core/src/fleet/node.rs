@@ -96,6 +96,8 @@ pub(crate) struct NodeState {
     pub(crate) luck: NodeLuck,
     /// The zone whose stock it takes from; `None` when the cloud had none to give.
     pub(crate) stock_of: Option<usize>,
+    /// It was asked for while the cloud had none, and is asked for still.
+    pub(crate) awaits_stock: bool,
     /// What it offers, and where it stands.
     pub(crate) shape: Arc<NodeShape>,
     /// Its place in the racks of its pool, if that has any.
@@ -150,6 +152,7 @@ impl NodeState {
         Self {
             luck,
             stock_of,
+            awaits_stock: false,
             gpus: shape.allocatable.gpus,
             shape,
             rack_place,
@@ -182,6 +185,11 @@ impl NodeState {
         if !self.weights.contains(&weights) {
             self.weights.push(weights);
         }
+    }
+
+    /// Whether nothing will come of the launch as things stand.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.luck.failure.is_some() || self.awaits_stock
     }
 
     /// Thousandths of GPUs that pods hold to do this.

@@ -2,7 +2,7 @@
 
 use crate::world::{World, fixed, replicas, secs};
 use contract::{Action, Micros, NodeId, PoolId};
-use sim_core::spec::ZoneSpec;
+use sim_core::spec::{StockOut, ZoneSpec};
 
 const ONE_NODE: Action = Action::AddNodes { pool: PoolId(0), count: 1 };
 
@@ -43,15 +43,18 @@ fn who_came_in_the_middle_waited_for_the_rest_only() {
 
 #[test]
 fn an_empty_cloud_is_to_blame_from_the_moment_it_was_asked() {
-    let mut world = World::new();
-    world.pool().zones = vec![ZoneSpec { name: "a".into(), stock: Some(0) }];
-    world.service().slo.ttft = Some(secs(1));
-    world.arrive(&[20]);
-    world.spec.horizon = secs(100);
-    world.spec.drain = Micros::ZERO;
-    world.act(0, replicas(1));
-    world.act(50, ONE_NODE);
-    assert_eq!(world.fly().blame(), "NoNode 30\nStockOut 50\n");
+    for stock_out in [StockOut::Refused, StockOut::Waits] {
+        let mut world = World::new();
+        world.pool().zones = vec![ZoneSpec { name: "a".into(), stock: Some(0) }];
+        world.pool().stock_out = stock_out;
+        world.service().slo.ttft = Some(secs(1));
+        world.arrive(&[20]);
+        world.spec.horizon = secs(100);
+        world.spec.drain = Micros::ZERO;
+        world.act(0, replicas(1));
+        world.act(50, ONE_NODE);
+        assert_eq!(world.fly().blame(), "NoNode 30\nStockOut 50\n");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::world::{Flight, World, at, fixed, replicas, secs};
 use contract::{Action, Instant, LaunchFailureKind, Micros, NodeId, NodeStage, PoolId};
-use sim_core::spec::{SpotSpec, ZoneSpec};
+use sim_core::spec::{SpotSpec, StockOut, ZoneSpec};
 
 fn add(count: u32) -> Action {
     Action::AddNodes { pool: PoolId(0), count }
@@ -152,4 +152,28 @@ fn a_deleted_nodes_work_goes_to_the_gateway_and_not_to_its_neighbours_on_the_nod
     assert_eq!(flight.requests().lost_with_replica, 2, "each once");
     assert_eq!(flight.requests().unfinished, 2);
     assert_eq!(flight.life("node 0"), "Ready 0s, Terminating 5s, Gone 13s");
+}
+
+#[test]
+fn a_launch_that_waits_is_taken_on_when_stock_comes_back_and_nobody_is_told_before() {
+    let mut world = World::new();
+    world.pool().zones = zones(&[Some(1)]);
+    world.pool().stock_out = StockOut::Waits;
+    world.act(0, add(3));
+    // It shuts down for 8 s; the second is given up before that.
+    world.act(60, Action::Delete { node: NodeId(0) });
+    world.act(65, Action::Delete { node: NodeId(1) });
+    let flight = world.fly();
+    let waiting = |second| {
+        let nodes = flight.seen_at(second).nodes.iter();
+        let ids = nodes.filter(|node| node.stage == NodeStage::Requested).map(|node| node.id.0);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(waiting(59), [1, 2]);
+    assert_eq!(flight.seen_at(59).pools[0].target, 3);
+    assert_eq!(waiting(77), [2], "taken on at 68 s, launched for 10 s");
+    assert_eq!(waiting(78), [0_u32; 0]);
+    assert_eq!(failure(&flight, 78), None);
+    let fleet = &flight.outcome.summary.fleet;
+    assert_eq!((fleet.launched, fleet.launch_failures), (2, 0));
 }

@@ -16,7 +16,7 @@ use sim_core::spec::{
     BatchSpec, Checkpoint, DisruptionBudget, FlavorSpec, GangScheduling, GatewaySpec, IntOrPercent,
     JobClassSpec, JobReach, KueueSpec, Level, LlmVariant, NodeStages, PodsReadySpec, PoolSpec,
     QueueSpec, RackSpec, Routing, ServiceKind, ServiceSpec, SpotSpec, StandbySpec, StartupSpec,
-    TimeoutOn, ZoneSpec,
+    StockOut, TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, JobArrival};
 use std::sync::Arc;
@@ -81,6 +81,7 @@ prop_compose! {
         launch_failure in prop_oneof![Just(0.0), 0.0..0.8],
         accelerator_failure in prop_oneof![Just(0.0), 0.0..0.8],
         (spot, standby) in (spot(), standby()),
+        stock_out in prop::sample::select(vec![StockOut::Refused, StockOut::Waits]),
         stages in stages(),
         pull_per_gb in delay(2_000),
         image_preloaded in any::<bool>(),
@@ -89,6 +90,7 @@ prop_compose! {
     ) -> PoolSpec {
         let mut pool = PoolSpec {
             zones,
+            stock_out,
             initial,
             max: initial + more,
             launch_failure,

@@ -232,6 +232,7 @@ pub(crate) fn pool() -> PoolSpec {
         shape: Arc::new(shape),
         price: UsdPerHour(3.6),
         zones: vec![ZoneSpec { name: "a".into(), stock: None }],
+        stock_out: Default::default(),
         min: 0,
         max: 10,
         initial: 0,

@@ -223,6 +223,7 @@ fn pool(group: &Group) -> PoolSpec {
         shape: Arc::new(shape),
         price: UsdPerHour(group.price),
         zones: vec![ZoneSpec { name: group.zone.as_str().into(), stock: failing.then_some(0) }],
+        stock_out: Default::default(),
         min: group.min,
         max: group.max,
         initial: 0,

@@ -212,6 +212,7 @@ fn pool(nodes: u32) -> PoolSpec {
         shape: Arc::new(NodeShape { allocatable, pod_limit: 110, ..NodeShape::default() }),
         price: UsdPerHour(0.0),
         zones: vec![ZoneSpec { name: "a".into(), stock: None }],
+        stock_out: Default::default(),
         min: nodes,
         max: nodes,
         initial: nodes,

@@ -344,6 +344,7 @@ fn pool(machine: &Machine, capacity_type: &str, price: f64) -> PoolSpec {
         }),
         price: UsdPerHour(price),
         zones: machine.zones.iter().map(zone).collect(),
+        stock_out: Default::default(),
         min: 0,
         max: 1000,
         initial: 0,
