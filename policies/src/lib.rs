@@ -75,7 +75,7 @@ impl ReplicaPolicy {
     /// Checks what types cannot.
     pub fn validate(&self) -> Result<(), Invalid> {
         match self {
-            Self::StaticReplicas(settings) => settings.validate(),
+            Self::StaticReplicas(_) => Ok(()),
             Self::Hpa(settings) => settings.validate(),
             Self::Keda(settings) => settings.validate(),
             Self::Kpa(settings) => settings.validate(),

@@ -8,7 +8,7 @@
 //! The replica count that was last asked for. No metric.
 //!
 //! ## Settings
-//! `replicas` is the count.
+//! `replicas` is the count; none is a service that is switched off.
 //!
 //! ## Where it falls short
 //! It pays for the peak all day, or fails at the peak.
@@ -16,8 +16,6 @@
 //! ## Source
 //! `spec.replicas` of a Kubernetes Deployment.
 
-use crate::Invalid;
-use crate::invalid::ensure;
 use contract::{Action, Cadence, Micros, Observation, Plan, Policy, Reason, ServiceId, StateError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,13 +26,6 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// How many replicas each service has.
     pub replicas: u32,
-}
-
-impl Settings {
-    /// Checks what types cannot.
-    pub fn validate(&self) -> Result<(), Invalid> {
-        ensure(self.replicas > 0, "replicas", self.replicas, "at least 1")
-    }
 }
 
 /// The policy.

@@ -1,6 +1,6 @@
 //! A stack: the policies that fly together, and the fleet they take over. `[[stack]]`.
 
-use super::{Alternatives, Gangs, Sharing};
+use super::{Alternatives, Gangs, Sharing, StandbyPool};
 use contract::GpuRequest;
 use indexmap::IndexMap;
 use placement::Profile;
@@ -35,6 +35,9 @@ pub struct Stack {
     /// Which of the nodes that fit is the best, where this stack's scheduler has its own mind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<Profile>,
+    /// Instances that stand by, by pool, where this stack keeps some of its own.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub standby: IndexMap<String, StandbyPool>,
     /// How the members of a job are scheduled.
     #[serde(default, skip_serializing_if = "Gangs::is_off")]
     pub gangs: Gangs,

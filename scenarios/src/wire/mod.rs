@@ -42,7 +42,7 @@ pub(crate) struct Wired {
     pub(crate) divided: BTreeMap<String, Divided>,
 }
 
-/// Pools and services of a stack that divides GPUs, or shapes replicas, in its own way.
+/// Pools and services of a stack whose own differ from those of the others.
 #[derive(Clone, Debug)]
 pub(crate) struct Divided {
     pub(crate) pools: Vec<PoolSpec>,
@@ -112,11 +112,12 @@ impl Check<'_> {
         )
     }
 
-    /// Pools and services of each stack that divides GPUs, or shapes replicas, in its own way.
+    /// Pools and services of each stack whose own differ from those of the others.
     fn divided(&self, settings: &Settings) -> Result<BTreeMap<String, Divided>, ScenarioError> {
         let own_way = |stack: &Stack| {
-            let (sharing, parts) = (stack.sharing.is_empty(), stack.gpu_part.is_empty());
-            !(sharing && parts && stack.alternatives.is_empty())
+            let pools = stack.sharing.is_empty() && stack.standby.is_empty();
+            let services = stack.gpu_part.is_empty() && stack.alternatives.is_empty();
+            !(pools && services)
         };
         let stacks = settings.stack.iter().enumerate();
         let mut divided = BTreeMap::new();
@@ -124,6 +125,9 @@ impl Check<'_> {
             let (mut pools, mut services) = (settings.pool.clone(), settings.service.clone());
             for (name, sharing) in &stack.sharing {
                 pools[name].sharing = Some(sharing.clone());
+            }
+            for (name, standby) in &stack.standby {
+                pools[name].standby = Some(standby.clone());
             }
             for (name, part) in &stack.gpu_part {
                 let service = &mut services[name];

@@ -187,7 +187,15 @@ impl Check<'_> {
         standby: &mut StandbyPool,
         instance: &Instance,
     ) -> Result<StandbySpec, ScenarioError> {
-        let at = |part: &str| key(["pool", name, "standby", part]);
+        let table = match self.stack {
+            Some((place, stack)) if stack.standby.contains_key(name) => {
+                key(["stack", &place.to_string(), "standby", name])
+            }
+            _ => key(["pool", name, "standby"]),
+        };
+        let at = |part: &str| -> KeyPath {
+            table.iter().cloned().chain([part.to_owned()]).collect()
+        };
         let keeps_memory = standby.state == StandbyState::Hibernated;
         if keeps_memory && instance.gpus > 0 && !standby.what_if {
             let problem =

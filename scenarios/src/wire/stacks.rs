@@ -48,9 +48,13 @@ impl Check<'_> {
                 return Err(self.unknown(&at(&[table, name]), "service", name, known));
             }
         }
-        if let Some(stray) = stack.sharing.keys().find(|name| !settings.pool.contains_key(*name)) {
-            let known = settings.pool.keys().map(String::as_str);
-            return Err(self.unknown(&at(&["sharing", stray]), "pool", stray, known));
+        let sharing = stack.sharing.keys().map(|name| ("sharing", name));
+        let standby = stack.standby.keys().map(|name| ("standby", name));
+        for (table, name) in sharing.chain(standby) {
+            if !settings.pool.contains_key(name) {
+                let known = settings.pool.keys().map(String::as_str);
+                return Err(self.unknown(&at(&[table, name]), "pool", name, known));
+            }
         }
         for (name, &initial) in &stack.initial_nodes {
             let key = at(&["initial-nodes", name]);

@@ -159,7 +159,6 @@ fn a_language_model_needs_token_lengths() {
 
 #[test]
 fn a_policy_says_what_its_settings_may_be() {
-    assert_snapshot!(error("replicas = 1\n", "replicas = 0\n"), @"my.toml, `replicas = 0`, column 12: `stack.0.replicas.static-replicas.replicas`: found `0`, expected at least 1");
     assert_snapshot!(error("[stack.nodes.fixed-nodes] ", "[stack.nodes.fixed-nodes.nodes]\ngpus = 1 "), @"my.toml, `[stack.nodes.fixed-nodes.nodes]`, column 26: `stack.0.nodes.fixed-nodes.nodes`: found `gpus`, expected a pool of the scenario: `gpu`");
 }
 
