@@ -20,5 +20,6 @@ mod llm_autoscalers;
 mod manifests;
 mod mig_boards;
 mod mixed_gpus;
+mod node_complaints;
 mod packing;
 mod packing_profiles;
