@@ -2,7 +2,7 @@
 //! cures it.
 
 use crate::flights::{fly, says, stack};
-use contract::{Instant, Micros};
+use contract::Micros;
 use sim_core::outcome::{Cause, DecisionRow, Experiment, RunSummary, StackOutcome};
 
 /// The only replication of a stack.
@@ -35,25 +35,28 @@ fn waited(experiment: &Experiment, name: &str, cause: Cause) -> f64 {
 fn consolidation_takes_away_what_the_next_surge_needs_warm() {
     let experiment = fly("node-complaint-01-churn");
     let launched = |name| run(&experiment, name).fleet.launched;
-    assert!(says(stack(&experiment, "underutilized"), "what takes its place is ready"));
+    let loading = |name| run(&experiment, name).gpu.loading;
+    assert!(says(stack(&experiment, "underutilized"), "its pods fit on other nodes"));
     assert!(launched("underutilized") > 3 * launched("settled"));
+    assert!(loading("underutilized") > 2.0 * loading("settled"), "{}", loading("underutilized"));
     for calm in ["settled", "when-empty"] {
         let lead = in_time(&experiment, calm) - in_time(&experiment, "underutilized");
         assert!(lead > 0.05, "`{calm}`: {lead}");
         assert!(run(&experiment, calm).cost.usd > run(&experiment, "underutilized").cost.usd);
     }
-    assert!(!says(stack(&experiment, "when-empty"), "a cheaper node takes the place of others"));
+    assert!(!says(stack(&experiment, "when-empty"), "its pods fit on other nodes"));
 }
 
 #[test]
 fn a_node_whose_gpu_never_appears_keeps_its_pod_waiting_until_somebody_gives_it_up() {
     let experiment = fly("node-complaint-02-gpu-never-appears");
     let waits = in_time(&experiment, "karpenter");
-    for gives_up in ["karpenter-repair", "cluster-autoscaler", "cluster-autoscaler-hasty"] {
+    for gives_up in ["karpenter-repair", "cluster-autoscaler-hasty"] {
         let lead = in_time(&experiment, gives_up) - waits;
         assert!(lead > 0.3, "`{gives_up}`: {lead}");
     }
     assert!(says(stack(&experiment, "karpenter-repair"), "its accelerator does not come up"));
+    assert!(says(stack(&experiment, "cluster-autoscaler"), "too many nodes are unready"));
     assert!(waited(&experiment, "karpenter", Cause::Accelerator) > 10_000.0);
 }
 
@@ -130,27 +133,27 @@ fn nodes_that_expire_under_training_cost_its_work_or_wait_for_it() {
     for left_alone in ["protected", "no-expiry"] {
         assert_eq!(jobs(left_alone).interruptions, 0, "`{left_alone}`");
     }
-    // An expired node takes nobody new while it waits: half of it stands empty.
+    // An expired node takes nobody new while it waits: there are more nodes, and they are emptier.
+    let nodes = |name| run(&experiment, name).fleet.launched;
+    assert!(nodes("protected") >= 2 * nodes("no-expiry"), "{}", nodes("protected"));
     let empty = |name| run(&experiment, name).gpu.unallocated;
-    assert!(empty("protected") > empty("no-expiry") + 4.0, "{}", empty("protected"));
+    assert!(empty("protected") > empty("no-expiry"), "{}", empty("protected"));
 }
 
-/// From the first time that replicas beyond the first are asked for to the first order of nodes.
+/// From the first time that more replicas are asked for to the first order of nodes.
 fn until_order(stack: &StackOutcome) -> Micros {
-    let nodes = acts(stack, "add-nodes", "pool").next().expect("an order").at;
-    let before = |row: &&DecisionRow| row.at <= nodes;
-    let replicas = acts(stack, "set-replicas", "service").take_while(before);
-    let asked: Instant = replicas.last().expect("replicas first").at;
-    nodes.since(asked)
+    let first = |action, subject| acts(stack, action, subject).next().expect("a surge").at;
+    first("add-nodes", "pool").since(first("set-replicas", "service"))
 }
 
 #[test]
 fn gpu_pods_are_held_back_for_half_a_minute_by_cluster_autoscaler_alone() {
     let experiment = fly("node-complaint-10-gpu-hold-back");
-    assert!(until_order(stack(&experiment, "hold-back")) >= Micros::from_secs(14));
-    for name in ["at-once", "karpenter"] {
+    assert!(until_order(stack(&experiment, "hold-back")) >= Micros::from_secs(30));
+    // A loop after the 2 s of all other pods.
+    for (name, soon) in [("at-once", 12), ("karpenter", 3)] {
         let took = until_order(stack(&experiment, name));
-        assert!(took < Micros::from_secs(5), "`{name}`: {took}");
-        assert!(in_time(&experiment, name) > in_time(&experiment, "hold-back"), "`{name}`");
+        assert!(took < Micros::from_secs(soon), "`{name}`: {took}");
+        assert!(in_time(&experiment, name) > in_time(&experiment, "hold-back") + 0.02, "`{name}`");
     }
 }
