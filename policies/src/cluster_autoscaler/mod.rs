@@ -278,6 +278,7 @@ impl Policy for ClusterAutoscaler {
         let seen = &Observation { pools: &pools, ..*seen };
         self.count_loop(seen.now);
         self.memory.forget_gone(seen);
+        self.memory.give_up_drains(seen, self.settings.max_pod_eviction_time, plan);
         let (state, late) = self.memory.registry.update(seen, &self.settings);
         if state.ready() == 0 && !self.settings.scale_up_from_zero {
             plan.hold(Subject::Cluster, Reason::new("no node is ready"));
@@ -297,7 +298,6 @@ impl Policy for ClusterAutoscaler {
         let grows = self.scale_up(seen, &state, &templates, pending, plan);
         if !grows && self.settings.scale_down_enabled {
             let scale_down = ScaleDown { seen, state: &state, settings: &self.settings };
-            scale_down.give_up_drains(&mut self.memory, plan);
             scale_down.run(&mut snapshot, &mut self.memory, plan);
         }
         self.enforce_minimum(seen, &state, &templates, plan);

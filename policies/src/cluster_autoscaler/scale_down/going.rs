@@ -1,7 +1,10 @@
 //! Nodes that were told to go and are not gone yet, as far as the autoscaler has noticed.
 
 use crate::cluster_autoscaler::Memory;
-use contract::{Instant, Micros, NodeId, NodeSeen, NodeStage, Observation, PoolId};
+use contract::{
+    Action, Instant, Micros, NodeId, NodeSeen, NodeStage, Observation, PlacedPod, Plan, PodStage,
+    PoolId, Reason,
+};
 use serde::{Deserialize, Serialize};
 
 /// How often a drain looks whether its pods have gone, before it has the instance deleted (upstream: the poll in
@@ -53,5 +56,29 @@ impl Memory {
             }
             going.is_under_way(seen.now)
         });
+    }
+
+    /// Gives up drains that disruption budgets have held up for too long: their nodes are let off.
+    pub(in super::super) fn give_up_drains(
+        &mut self,
+        seen: &Observation<'_>,
+        patience: Micros,
+        plan: &mut Plan,
+    ) {
+        let stage_of = |pod: &PlacedPod| {
+            let service = &seen.services[pod.owner.service()?.index()];
+            let place = service.pods.binary_search_by_key(&pod.id, |pod| pod.id).ok()?;
+            Some(service.pods[place].stage)
+        };
+        let stays = |pod: &PlacedPod| stage_of(pod).is_some_and(|at| at != PodStage::Draining);
+        for node in seen.nodes.iter().filter(|node| node.stage == NodeStage::Draining) {
+            let waited = seen.now.since(node.since);
+            let is_held_up = waited >= patience && node.pods.iter().any(stays);
+            if is_held_up && self.going.remove(&node.id).is_some() {
+                let words = "disruption budgets held the drain up for too long";
+                let reason = Reason::new(words).with("waited-s", waited.as_secs_f64());
+                plan.act(Action::Uncordon { node: node.id }, reason);
+            }
+        }
     }
 }

@@ -31,8 +31,8 @@ use super::quota::{Amounts, Minimum};
 use super::snapshot::{Guest, Snapshot};
 use super::{Memory, Settings};
 use contract::{
-    Action, Instant, Micros, NodeId, NodeSeen, NodeStage, Observation, Owner, PlacedPod, Plan,
-    PodStage, PoolId, PoolSeen, Reason, Resources, Subject,
+    Action, Instant, Micros, NodeId, NodeSeen, NodeStage, Observation, Owner, Plan, PoolId,
+    PoolSeen, Reason, Resources, Subject,
 };
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -82,35 +82,12 @@ impl<'a> ScaleDown<'a, '_> {
         let differs =
             |node: &&NodeSeen| node.softly_tainted != memory.unneeded.contains_key(&node.id);
         let at_a_time = self.settings.max_bulk_soft_taint_count as usize;
-        for node in self.seen.nodes.iter().filter(is_there).filter(differs).take(at_a_time) {
-            let node_id = node.id;
-            if node.softly_tainted {
-                plan.act(Action::UntaintSoftly { node: node_id }, Reason::new("needed after all"));
+        for found in self.seen.nodes.iter().filter(is_there).filter(differs).take(at_a_time) {
+            let node = found.id;
+            if found.softly_tainted {
+                plan.act(Action::UntaintSoftly { node }, Reason::new("needed after all"));
             } else {
-                plan.act(Action::TaintSoftly { node: node_id }, Reason::new("may go"));
-            }
-        }
-    }
-
-    /// Gives up drains that disruption budgets have held up for too long: their nodes are let off.
-    pub(super) fn give_up_drains(&self, memory: &mut Memory, plan: &mut Plan) {
-        let patience = self.settings.max_pod_eviction_time;
-        let stage_of = |pod: &PlacedPod| {
-            let service = &self.seen.services[pod.owner.service()?.index()];
-            let place = service.pods.binary_search_by_key(&pod.id, |pod| pod.id).ok()?;
-            Some(service.pods[place].stage)
-        };
-        let stays = |pod: &PlacedPod| stage_of(pod).is_some_and(|at| at != PodStage::Draining);
-        for node in self.seen.nodes.iter().filter(|node| node.stage == NodeStage::Draining) {
-            let waited = self.seen.now.since(node.since);
-            if memory.going.contains_key(&node.id)
-                && waited >= patience
-                && node.pods.iter().any(stays)
-            {
-                memory.going.remove(&node.id);
-                let reason = Reason::new("disruption budgets held the drain up for too long");
-                let reason = reason.with("waited-s", waited.as_secs_f64());
-                plan.act(Action::Uncordon { node: node.id }, reason);
+                plan.act(Action::TaintSoftly { node }, Reason::new("may go"));
             }
         }
     }
