@@ -27,7 +27,7 @@
 //! GPU waits another 30 s. Choosing among pools it does not see GPUs: least-waste and the packing order look at
 //! CPU and memory alone. Its packing is not the scheduler's: with pods of several sizes every loop packs nodes
 //! on their way in another order and orders more than it needs. A node that was found unremovable is not looked
-//! at again for 5 minutes; nodes that never register are ordered again and again. Not modelled: daemon sets,
+//! at again for 5 minutes; nodes that never register are ordered again and again. Not modelled:
 //! provisioning requests.
 //!
 //! ## Source

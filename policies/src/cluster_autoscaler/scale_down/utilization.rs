@@ -132,17 +132,19 @@ impl NodeUse<'_> {
     }
 }
 
-/// The utilisation of a node of which so much is requested. Simulated clusters have neither daemon sets nor mirror
-/// pods.
+/// The utilisation of a node of which pods of services and jobs request so much, and daemons what its shape says.
+/// Simulated clusters have no mirror pods.
 pub fn utilization(used: Resources, shape: &NodeShape) -> Result<Utilization, NoUtilization> {
     let counts = NodeUse {
-        allocatable: shape.allocatable,
+        allocatable: shape.allocatable + shape.daemons.requests,
         has_gpus: shape.gpu.is_some(),
         devices: &[],
         ignore_daemons: false,
         ignore_mirrors: false,
     };
-    counts.utilization(std::iter::once(PodUse { requests: used, ..PodUse::default() }))
+    let pods = PodUse { requests: used, ..PodUse::default() };
+    let daemons = PodUse { requests: shape.daemons.requests, daemon: true, ..PodUse::default() };
+    counts.utilization([pods, daemons].into_iter())
 }
 
 #[cfg(test)]
@@ -161,6 +163,15 @@ mod tests {
     fn without_gpus_the_scarcer_of_cpu_and_memory_counts() {
         check(0, resources(4_000, 8, 0), 0.5);
         check(0, resources(2_000, 24, 0), 0.75);
+    }
+
+    #[test]
+    fn daemons_count_like_other_pods() {
+        let mut shape = (*pool(0, "pool", 0, (0, 0, 1)).shape).clone();
+        shape.allocatable = resources(7_000, 31, 0);
+        shape.daemons = contract::Daemons { requests: resources(1_000, 1, 0), pods: 1 };
+        let found = utilization(resources(3_000, 1, 0), &shape);
+        assert!((found.unwrap().share - 0.5).abs() < 1e-9);
     }
 
     #[test]

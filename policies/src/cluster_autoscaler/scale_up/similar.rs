@@ -42,7 +42,7 @@ const IGNORED_LABELS: [&str; 7] = [
 
 impl Similarity {
     /// Whether nodes of two pools are alike: the same kinds of resources, CPU and GPUs alike, memory nearly so, and
-    /// the same labels. Simulated nodes hold no daemons, so what is free is what is allocatable.
+    /// the same labels. What daemons hold is taken off already, so what is free is what is allocatable.
     pub fn holds(&self, one: &NodeShape, other: &NodeShape) -> bool {
         if !self.labels.is_empty() {
             return self.labels.iter().all(|key| one.labels.get(key) == other.labels.get(key));
