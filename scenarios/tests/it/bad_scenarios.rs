@@ -319,6 +319,8 @@ fn jobs_that_stand_close_together_need_racks_and_all_of_their_pods() {
     assert_snapshot!(queue_error("width =", "topology = { required = \"row\" }\nwidth ="), @r#"my.toml, `topology = { required = "row" }`, column 25: `job.train.topology.required`: found the unknown name `row`, expected `rack` or `block`"#);
     assert_snapshot!(queue_error("max = 8\n", "max = 8\nracks = { nodes-per-rack = 0, racks-per-block = 1 }\n"), @"my.toml, `racks = { nodes-per-rack = 0, racks-per-block = 1 }`, column 28: `pool.gpu.racks.nodes-per-rack`: found `0`, expected a whole number from 1");
     assert_snapshot!(error("gpus = 1                           # of each pod", "min-count = 2\ntopology = { preferred = \"block\" }"), @"my.toml, `min-count = 2`, column 13: `job.train.min-count`: found `2`, expected none where `topology` asks for places for all pods together");
+}
+
 #[test]
 fn marks_of_pods_and_flags_of_autoscalers_are_checked_where_they_stand() {
     let marks = "[service.chat.eviction]\ndo-not-disrupt = \"never\"\n\n[service.chat.requests]";
