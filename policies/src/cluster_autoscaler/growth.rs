@@ -11,7 +11,8 @@ use super::scale_up::{
     Pool, Rules, ScaleUp, ScaleUpOption, Similarity, Situation, Skip, Verdict, scale_up,
 };
 use contract::{
-    Action, Instant, NodeSeen, NodeShape, NodeStage, Observation, Plan, PoolId, PoolSeen, Reason, Subject,
+    Action, Instant, NodeSeen, NodeShape, NodeStage, Observation, Plan, PoolId, PoolSeen, Reason,
+    Subject,
 };
 use placement::{Cluster, Resident};
 use std::sync::Arc;

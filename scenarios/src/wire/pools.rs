@@ -193,9 +193,8 @@ impl Check<'_> {
             }
             _ => key(["pool", name, "standby"]),
         };
-        let at = |part: &str| -> KeyPath {
-            table.iter().cloned().chain([part.to_owned()]).collect()
-        };
+        let at =
+            |part: &str| -> KeyPath { table.iter().cloned().chain([part.to_owned()]).collect() };
         let keeps_memory = standby.state == StandbyState::Hibernated;
         if keeps_memory && instance.gpus > 0 && !standby.what_if {
             let problem =
