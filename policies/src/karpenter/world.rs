@@ -6,7 +6,9 @@ use super::instance_type::InstanceType;
 use super::memory::{Memory, Tracked};
 use super::requirements::{Allowed, NODE_POOL_KEY, Requirements};
 use super::simulation::{Ask, AskKind, ExistingNode, NodePool, Rules, World, in_order};
-use contract::{Instant, NodeId, NodeSeen, NodeStage, Observation, PodId, PodStage, Resources};
+use contract::{
+    Instant, NodeId, NodeSeen, NodeStage, Observation, PlacedPod, PodId, PodStage, Resources,
+};
 use placement::Candidate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -215,14 +217,21 @@ fn deleting(seen: &Observation<'_>, memory: &Memory, terminating: &BTreeSet<PodI
     let goes = |node: &&NodeSeen| {
         memory.is_commanded(node.id) || memory.nodes.get(&node.id).is_some_and(Tracked::is_going)
     };
-    let pods = seen.nodes.iter().filter(goes).flat_map(|node| &node.pods);
-    let staying = pods.filter(|pod| !terminating.contains(&pod.id));
-    staying
-        .map(|pod| Ask {
-            id: pod.id,
-            spec: pod.spec.clone(),
-            created: pod.created,
-            kind: AskKind::Leaving,
-        })
-        .collect()
+    // Of the pods of jobs on a node that drains nobody says which have been asked already: all have, but for budgets.
+    let is_asked = |node: &NodeSeen, pod: &PlacedPod| {
+        let of_job = pod.owner.job().is_some();
+        terminating.contains(&pod.id) || of_job && node.stage >= NodeStage::Draining
+    };
+    let pods = seen
+        .nodes
+        .iter()
+        .filter(goes)
+        .flat_map(|node| node.pods.iter().filter(move |pod| !is_asked(node, pod)));
+    pods.map(|pod| Ask {
+        id: pod.id,
+        spec: pod.spec.clone(),
+        created: pod.created,
+        kind: AskKind::Leaving,
+    })
+    .collect()
 }
