@@ -158,7 +158,7 @@ impl NodePolicy {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum GpuPolicy {
-    /// Cuts idle GPUs into the MIG instances that pending pods ask for.
+    /// Cuts GPUs into the MIG instances that pending pods ask for, emptied first if none is idle.
     DynamicMig(dynamic_mig::Settings),
 }
 
