@@ -151,9 +151,8 @@ const NOT_FLOWN: &[(&str, &str, &str)] = &[
     ("enable-provisioning-requests", "false", PROVISIONING),
     ("estimator", "binpacking", "there is no other estimator"),
     ("force-delete-failed-nodes", "false", "failed launches leave their pool at once"),
-    ("force-ds", "false", DAEMONS),
+    ("force-ds", "false", "daemons are never pending"),
     ("gpu-total", "", "set `capacity-quotas`"),
-    ("ignore-daemonsets-utilization", "false", DAEMONS),
     ("ignore-mirror-pods-utilization", "false", "simulated nodes have no mirror pods"),
     ("ignore-taint", "", TAINTS),
     ("max-autoprovisioned-node-group-count", "15", "no pools are made in a run"),
@@ -173,7 +172,6 @@ const NOT_FLOWN: &[(&str, &str, &str)] = &[
 ];
 
 const PROVISIONING: &str = "there are no provisioning requests";
-const DAEMONS: &str = "nodes say what they can give to pods, daemons taken off";
 const TAINTS: &str = "nodes have the taints of their pool, and keep them";
 
 impl Settings {
@@ -358,7 +356,10 @@ mod tests {
             assert_eq!(resolved(&[flag]), Ok(Settings::default()), "{flag}");
         }
         let refused = |hint| format!("the flag is known, but not flown ({hint})");
-        check("--force-ds", &format!("its default `false`: {}", refused(DAEMONS)));
+        check(
+            "--force-ds",
+            &format!("its default `false`: {}", refused("daemons are never pending")),
+        );
         check("--startup-taint=a/b", &format!("to be left out: {}", refused(TAINTS)));
         let grace = refused("set `grace` of the services");
         check("--max-graceful-termination-sec=60", &format!("its default `600`: {grace}"));

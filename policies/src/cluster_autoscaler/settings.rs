@@ -125,6 +125,8 @@ pub struct Settings {
     pub node_delete_delay_after_taint: Micros,
     /// A node whose pods fit nowhere else is not looked at again for this long.
     pub unremovable_node_recheck_timeout: Micros,
+    /// What daemons request does not count as use of their node.
+    pub ignore_daemonsets_utilization: bool,
     /// Pods of a service that wants fewer replicas than this keep their node.
     pub min_replica_count: u32,
     /// Pods of the system keep their node, unless they have a disruption budget,
@@ -202,6 +204,7 @@ impl Default for Settings {
             max_drain_parallelism: 1,
             node_delete_delay_after_taint: Micros::from_secs(5),
             unremovable_node_recheck_timeout: Micros::from_mins(5),
+            ignore_daemonsets_utilization: false,
             min_replica_count: 0,
             skip_nodes_with_system_pods: true,
             blocking_system_pod_disruption_timeout: Micros::from_mins(60),

@@ -24,7 +24,7 @@ pub(super) fn age(
     memory: &mut Memory,
     plan: &mut Plan,
 ) {
-    let protected = protected(seen, settings);
+    let protected = protected(seen);
     for node in seen.nodes {
         let Some(known) = memory.nodes.get_mut(&node.id) else { continue };
         let age = seen.now.since(node.created);
@@ -117,14 +117,9 @@ fn replace_broken(seen: &Observation<'_>, memory: &mut Memory, plan: &mut Plan) 
 }
 
 /// Goes on with commands whose replacements are there, and gives up those whose replacements failed.
-pub(super) fn proceed(
-    seen: &Observation<'_>,
-    settings: &Settings,
-    memory: &mut Memory,
-    plan: &mut Plan,
-) {
+pub(super) fn proceed(seen: &Observation<'_>, memory: &mut Memory, plan: &mut Plan) {
     let is_there = |id: &NodeId| seen.nodes.binary_search_by_key(id, |node| node.id).is_ok();
-    let protected = protected(seen, settings);
+    let protected = protected(seen);
     for command in std::mem::take(&mut memory.commands) {
         let nodes = command.nodes.iter().copied().filter(is_there);
         if command.failed {
@@ -158,7 +153,7 @@ pub(super) fn keep_static_pools(
         let going = going + memory.commanded_of(name);
         let change = static_pool::change(replicas, staying, going, pool.limits.nodes);
         if change.delete > 0 {
-            remove(name, replicas, change.delete, seen, settings, memory, plan);
+            remove(name, replicas, change.delete, seen, memory, plan);
         }
         if change.create > 0 {
             create(name, change.create, seen, settings, memory, plan);
@@ -172,7 +167,6 @@ fn remove(
     replicas: u32,
     nodes: u32,
     seen: &Observation<'_>,
-    settings: &Settings,
     memory: &mut Memory,
     plan: &mut Plan,
 ) {
@@ -183,7 +177,7 @@ fn remove(
     };
     let mut staying: Vec<_> = seen.nodes.iter().filter(stays).collect();
     staying.sort_by_key(|node| (node.stage == NodeStage::Ready, node.pods.len()));
-    let protected = protected(seen, settings);
+    let protected = protected(seen);
     for node in staying.into_iter().take(nodes as usize) {
         let reason = Reason::new("a static pool has too many nodes");
         let reason = reason.with("replicas", f64::from(replicas));

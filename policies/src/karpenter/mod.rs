@@ -14,11 +14,11 @@
 //! never with their real use; prices, zones and capacity types of the pools, and which of them had no capacity.
 //!
 //! ## Settings
-//! Options, feature gates and objects of the real one by name: `node-pools`, `overlays`, `buffers`, and the
-//! annotation `do-not-disrupt` by service; `changes` are pools that somebody applies while it runs, and makes nodes
-//! drift. The scenario's pools are offerings: pools of equal machines make one
-//! instance type, each zone of each pool one of its offerings. A `NodePool` draws from those that its requirements
-//! let in; the label `pool` names them. `version` chooses between the orders of candidates of 1.13 and 1.14.
+//! Options, feature gates and objects of the real one by name: `node-pools`, `overlays`, `buffers`; `changes` are
+//! pools that somebody applies while it runs, and makes nodes drift. The scenario's pools are offerings: pools of
+//! equal machines make one instance type, each zone of each pool one of its offerings. A `NodePool` draws from those
+//! that its requirements let in; the label `pool` names them. `version` chooses between the orders of candidates of
+//! 1.13 and 1.14.
 //!
 //! ## Where it falls short
 //! It packs for size, not for price: claims grow to the largest type that fits, and consolidation only undoes that
@@ -161,7 +161,7 @@ impl Policy for Karpenter {
         self.memory.note(seen, settings, |node| world::adopter(seen, settings, node));
         drift::note(seen, settings, &mut self.memory);
         lifecycle::age(seen, settings, &mut self.memory, plan);
-        lifecycle::proceed(seen, settings, &mut self.memory, plan);
+        lifecycle::proceed(seen, &mut self.memory, plan);
         lifecycle::keep_static_pools(seen, settings, &mut self.memory, plan);
         self.provision(seen, plan);
         self.disrupt(seen, plan);

@@ -46,9 +46,6 @@ pub struct Settings {
     pub overlays: Vec<Overlay>,
     /// `CapacityBuffer` objects by the service whose pods they make room for (a feature gate).
     pub buffers: BTreeMap<String, BufferSize>,
-    /// The annotation `karpenter.sh/do-not-disrupt` on the pods of a service: `true`, or how long from the pod's
-    /// start.
-    pub do_not_disrupt: BTreeMap<String, String>,
     /// An offering that the cloud had none of is not tried for this long.
     pub unavailable_offering_ttl: Micros,
     /// A claim that has no instance after this long is given up (a constant upstream).
@@ -80,7 +77,6 @@ impl Default for Settings {
             reserved_pools: Vec::new(),
             overlays: Vec::new(),
             buffers: BTreeMap::new(),
-            do_not_disrupt: BTreeMap::new(),
             unavailable_offering_ttl: Micros::from_mins(3),
             launch_timeout: Micros::from_mins(5),
             registration_timeout: Micros::from_mins(15),
@@ -224,11 +220,6 @@ impl Settings {
         ensure(begins, "run-begins", &self.run_begins, expected)?;
         for pool in &self.reserved_pools {
             known_pool("reserved-pools", pool, pools)?;
-        }
-        for (service, value) in &self.do_not_disrupt {
-            let holds = value == "true" || value.parse::<Micros>().is_ok();
-            let key = format!("do-not-disrupt.{service}");
-            ensure(holds, &key, value, "`true` or a length of time such as `30m`")?;
         }
         for (service, buffer) in &self.buffers {
             let is_sized =

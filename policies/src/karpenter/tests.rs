@@ -1,6 +1,7 @@
 use super::*;
 use crate::samples::{Cluster, at, node, pending, pod_spec, pool, resources};
-use contract::{Action, NodeId, NodeStage, PoolSeen};
+use contract::{Action, DoNotDisrupt, NodeId, NodeStage, PoolSeen};
+use std::sync::Arc;
 
 fn settings(node_pool: NodePool) -> Settings {
     Settings { node_pools: [("default".to_owned(), node_pool)].into(), ..Settings::default() }
@@ -242,10 +243,12 @@ fn expiring(grace: Option<u64>, seconds: std::ops::RangeInclusive<u64>) -> Strin
         termination_grace_period: grace.map(Micros::from_secs),
         ..NodePool::default()
     };
-    let do_not_disrupt = [("chat".to_owned(), "20s".to_owned())].into();
-    let mut policy = Karpenter::new(Settings { do_not_disrupt, ..settings(old) });
+    let mut policy = Karpenter::new(settings(old));
     let mut cluster = Cluster { pools: vec![pool(0, "cpu", 0, (0, 1, 1))], ..Cluster::default() };
     cluster.nodes = vec![node(0, NodeStage::Ready, &[resources(1_000, 1, 0)])];
+    let spec = &mut cluster.nodes[0].pods[0].spec;
+    let for_a_while = Some(DoNotDisrupt::For(Micros::from_secs(20)));
+    Arc::make_mut(spec).eviction.do_not_disrupt = for_a_while;
     cluster.services = vec![crate::samples::service(1, 1)];
     fly(&mut policy, &mut cluster, seconds)
 }

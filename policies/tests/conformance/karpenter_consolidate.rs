@@ -2,7 +2,7 @@
 
 use crate::case::{Check, inputs, seconds};
 use crate::karpenter_provision::{OfferingInput, capacity_type};
-use contract::{Micros, NodeShape, PoolId, Resources, UsdPerHour};
+use contract::{DoNotDisrupt, Micros, NodeShape, PoolId, Resources, UsdPerHour};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -561,7 +561,8 @@ fn do_not_disrupt(case: Value) -> Result<Value, String> {
     }
     let case: Inputs = inputs(case)?;
     let age = seconds::length(case.pod_age_s);
-    Ok(json!({ "blocks": candidate::do_not_disrupt(&case.value, age) }))
+    let mark = DoNotDisrupt::try_from(case.value);
+    Ok(json!({ "blocks": mark.is_ok_and(|mark| mark.holds(age)) }))
 }
 
 fn consolidate_after_destination(case: Value) -> Result<Value, String> {

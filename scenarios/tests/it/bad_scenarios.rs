@@ -33,13 +33,13 @@ fn error(from: &str, to: &str) -> String {
 #[test]
 fn a_misspelt_key_is_shown_with_the_right_one() {
     assert_snapshot!(error("horizon =", "horizn ="), @r#"
-    my.toml, `horizn = "1h"`, column 1: `horizn`: found the unknown key `horizn`, expected one of `name`, `about`, `horizon`, `drain`, `bin`, `control`, `metrics`, `pool`, `daemon-set`, `service`, `job`, `stack`, `metric-map`
+    my.toml, `horizn = "1h"`, column 1: `horizn`: found the unknown key `horizn`, expected one of `name`, `about`, `horizon`, `drain`, `bin`, `control`, `metrics`, `pool`, `daemon-set`, `service`, `job`, `flavor`, `queue`, `wait-for-pods-ready`, `stack`, `metric-map`
     hint: did you mean `horizon`?
     "#);
-    assert_snapshot!(error("launch-failure =", "launch-failures ="), @r#"
-    my.toml, `launch-failures = 0.0`, column 1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `price`, `billing-minimum`, `launch-failure`, `accelerator-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `sharing`, `spot`, `standby`, `racks`
+    assert_snapshot!(error("launch-failure =", "launch-failures ="), @"
+    my.toml, `launch-failures = 0.0`, column 1: `pool.gpu.launch-failures`: found the unknown key `launch-failures`, expected one of `instance`, `min`, `max`, `initial`, `zones`, `stock`, `stock-out`, `price`, `billing-minimum`, `launch-failure`, `accelerator-failure`, `platform`, `launch`, `boot`, `register`, `accelerator`, `terminate`, `pull`, `weights`, `cached-weights`, `image-preloaded`, `labels`, `taints`, `sharing`, `spot`, `standby`, `racks`
     hint: did you mean `launch-failure`?
-    "#);
+    ");
     assert_snapshot!(error("[service.chat.gateway]", "[service.chat.gatway]"), @"
     my.toml, `[service.chat.gatway]`, column 15: `service.chat.gatway`: found the unknown key `gatway`, expected one of `initial`, `grace`, `probe`, `requests`, `gpu-part`, `alternatives`, `node-selector`, `tolerations`, `priority`, `disruption-budget`, `eviction`, `constraints`, `llm`, `plain`, `slo`, `gateway`, `client`, `traffic`
     hint: did you mean `gateway`?
@@ -219,7 +219,7 @@ fn broken_toml_is_shown_at_its_place() {
 fn a_scenario_that_is_not_there_is_an_error() {
     let find = |name: &str| say(&Scenario::find(name).expect_err("not there"));
     assert_snapshot!(find("chat-dya"), @"
-    found no scenario `chat-dya`, expected a file or one of `ca-vs-karpenter`, `chat-day`, `chat-hour`, `code-hour`, `complaint-01-more-while-loading`, `complaint-02-panic-flood`, `complaint-04-progress-deadline`, `complaint-06-cooldown-while-loading`, `complaint-07-cooldown-cliff`, `complaint-09-metric-gone-at-zero`, `complaint-09-metric-outage`, `complaint-11-gpu-utilization`, `complaint-13-cut-generations`, `complaint-15-value-without-ready-pods`, `complaint-18-broken-metric`, `complaint-20-target-below-one`, `gangs-two-at-once`, `gpu-cold-start`, `gpu-sharing`, `llm-autoscalers`, `mixed-gpus`, `viral-surge`
+    found no scenario `chat-dya`, expected a file or one of `ca-vs-karpenter`, `chat-day`, `chat-hour`, `code-hour`, `complaint-01-more-while-loading`, `complaint-02-panic-flood`, `complaint-04-progress-deadline`, `complaint-06-cooldown-while-loading`, `complaint-07-cooldown-cliff`, `complaint-09-metric-gone-at-zero`, `complaint-09-metric-outage`, `complaint-11-gpu-utilization`, `complaint-13-cut-generations`, `complaint-15-value-without-ready-pods`, `complaint-18-broken-metric`, `complaint-20-target-below-one`, `gangs-two-at-once`, `gpu-cold-start`, `gpu-sharing`, `kueue-borrowing`, `llm-autoscalers`, `mixed-gpus`, `node-complaint-01-churn`, `node-complaint-02-gpu-never-appears`, `node-complaint-03-capacity-errors`, `node-complaint-04-stock-out`, `node-complaint-06-from-zero`, `node-complaint-08-headroom`, `node-complaint-09-do-not-disrupt`, `node-complaint-10-gpu-hold-back`, `viral-surge`
     hint: did you mean `chat-day`?
     ");
     assert_snapshot!(find("nowhere/my.toml"), @r#"

@@ -156,6 +156,7 @@ enum Event {
     LaunchFails(NodeId),
     /// A node has been cordoned for long enough before it goes.
     RetireOver(NodeId),
+    /// Evictions that were refused are tried again on a node that drains.
     EvictAgain(NodeId),
     /// An instance is gone.
     NodeGone(NodeId),

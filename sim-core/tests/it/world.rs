@@ -9,7 +9,8 @@ use sim_core::outcome::{Cause, RequestCounts, ServiceSummary};
 use sim_core::random::Seed;
 use sim_core::spec::{
     BatchSpec, ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, NodeStages,
-    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn, ZoneSpec,
+    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, StockOut, TimeoutOn,
+    ZoneSpec,
 };
 use sim_core::{
     Arrival, ArrivalSource, JobArrival, JobDecision, JobSource, Outcome, Recorder, Sources,
@@ -232,7 +233,7 @@ pub(crate) fn pool() -> PoolSpec {
         shape: Arc::new(shape),
         price: UsdPerHour(3.6),
         zones: vec![ZoneSpec { name: "a".into(), stock: None }],
-        stock_out: Default::default(),
+        stock_out: StockOut::default(),
         min: 0,
         max: 10,
         initial: 0,

@@ -208,7 +208,8 @@ impl<'a> ScaleDown<'a, '_> {
         memory: &Memory,
     ) -> Result<f64, Unremovable> {
         let pool = &self.seen.pools[node.pool.index()];
-        let utilization = utilization(used, &pool.shape);
+        let utilization =
+            utilization(used, &pool.shape, self.settings.ignore_daemonsets_utilization);
         let going = memory.going.contains_key(&node.id) || node.stage >= NodeStage::Draining;
         let eligibility = Eligibility {
             told_to_go_for: going.then_some(Micros::ZERO),

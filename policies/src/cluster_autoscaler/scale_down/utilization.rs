@@ -134,12 +134,16 @@ impl NodeUse<'_> {
 
 /// The utilisation of a node of which pods of services and jobs request so much, and daemons what its shape says.
 /// Simulated clusters have no mirror pods.
-pub fn utilization(used: Resources, shape: &NodeShape) -> Result<Utilization, NoUtilization> {
+pub fn utilization(
+    used: Resources,
+    shape: &NodeShape,
+    ignore_daemons: bool,
+) -> Result<Utilization, NoUtilization> {
     let counts = NodeUse {
         allocatable: shape.allocatable + shape.daemons.requests,
         has_gpus: shape.gpu.is_some(),
         devices: &[],
-        ignore_daemons: false,
+        ignore_daemons,
         ignore_mirrors: false,
     };
     let pods = PodUse { requests: used, ..PodUse::default() };
@@ -155,7 +159,7 @@ mod tests {
     #[track_caller]
     fn check(gpus: u32, used: Resources, expected: f64) {
         let shape = pool(0, "pool", gpus, (0, 0, 1)).shape;
-        let found = utilization(used, &shape);
+        let found = utilization(used, &shape, false);
         assert!((found.unwrap().share - expected).abs() < 1e-9);
     }
 
@@ -166,12 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn daemons_count_like_other_pods() {
+    fn daemons_count_like_other_pods_unless_they_are_ignored() {
         let mut shape = (*pool(0, "pool", 0, (0, 0, 1)).shape).clone();
         shape.allocatable = resources(7_000, 31, 0);
         shape.daemons = contract::Daemons { requests: resources(1_000, 1, 0), pods: 1 };
-        let found = utilization(resources(3_000, 1, 0), &shape);
-        assert!((found.unwrap().share - 0.5).abs() < 1e-9);
+        let share = |ignore| utilization(resources(3_000, 1, 0), &shape, ignore).unwrap().share;
+        assert!((share(false) - 0.5).abs() < 1e-9);
+        assert!((share(true) - 3.0 / 7.0).abs() < 1e-9);
     }
 
     #[test]

@@ -35,12 +35,6 @@ impl PodGuard {
     }
 }
 
-/// Whether the annotation `karpenter.sh/do-not-disrupt` holds for a pod of this age: `true` always, a duration
-/// as long as the pod is younger; anything else does not.
-pub fn do_not_disrupt(value: &str, pod_age: Micros) -> bool {
-    value == "true" || value.parse::<Micros>().is_ok_and(|length| pod_age < length)
-}
-
 /// What a node is like.
 #[expect(clippy::struct_excessive_bools, reason = "each is a reason of its own")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

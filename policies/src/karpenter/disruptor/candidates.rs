@@ -2,21 +2,17 @@
 
 use super::super::disruption::balanced::Totals;
 use super::super::disruption::budgets::{Counted, DisruptionReason, room};
-use super::super::disruption::candidate::{
-    Class, NodeGuard, Occupant, PodGuard, check, do_not_disrupt, is_empty,
-};
+use super::super::disruption::candidate::{Class, NodeGuard, Occupant, PodGuard, check, is_empty};
 use super::super::disruption::consolidation::Source;
 use super::super::disruption::cost::{Version, eviction};
 use super::super::disruption::methods::Room;
 use super::super::instance_type::InstanceType;
 use super::super::memory::Tracked;
 use super::super::price;
-use super::super::settings::{NodePool, Settings};
+use super::super::settings::NodePool;
 use super::super::simulation::ExistingNode;
 use super::Disruptor;
-use contract::{
-    Instant, Micros, NodeId, NodeStage, Observation, PlacedPod, PodId, ServiceSeen, UsdPerHour,
-};
+use contract::{Micros, NodeId, NodeStage, Observation, PlacedPod, PodId, ServiceSeen, UsdPerHour};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,22 +28,14 @@ pub(super) struct Candidate {
     pub(super) is_empty: bool,
 }
 
-/// Pods whose annotation keeps their node: their own, or the one that the settings give their service.
-pub(in super::super) fn protected(seen: &Observation<'_>, settings: &Settings) -> BTreeSet<PodId> {
-    let mut protected = BTreeSet::new();
-    for service in seen.services {
-        let Some(value) = settings.do_not_disrupt.get(&*service.name) else { continue };
-        let holds = |created: Instant| do_not_disrupt(value, seen.now.since(created));
-        let pods = service.pods.iter().filter(|pod| holds(pod.created));
-        protected.extend(pods.map(|pod| pod.id));
-    }
+/// Pods whose annotation `karpenter.sh/do-not-disrupt` keeps their node.
+pub(in super::super) fn protected(seen: &Observation<'_>) -> BTreeSet<PodId> {
     let says = |pod: &&PlacedPod| {
         let mark = pod.spec.eviction.do_not_disrupt;
         mark.is_some_and(|mark| mark.holds(seen.now.since(pod.created)))
     };
     let pods = seen.nodes.iter().flat_map(|node| &node.pods);
-    protected.extend(pods.filter(says).map(|pod| pod.id));
-    protected
+    pods.filter(says).map(|pod| pod.id).collect()
 }
 
 impl Disruptor<'_, '_> {

@@ -94,7 +94,7 @@ impl<'a, 'b> Disruptor<'a, 'b> {
         memory: &'a mut Memory,
     ) -> Self {
         let model = Model::of(seen, settings, memory);
-        Self { protected: protected(seen, settings), model, seen, settings, memory }
+        Self { protected: protected(seen), model, seen, settings, memory }
     }
 
     /// Empty nodes, if any may go.

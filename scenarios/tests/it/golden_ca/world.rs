@@ -12,8 +12,8 @@ use sim_core::delay::Delay;
 use sim_core::random::Seed;
 use sim_core::spec::{
     BatchSpec, ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec,
-    NodeStages, PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn,
-    ZoneSpec,
+    NodeStages, PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, StockOut,
+    TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, Recorder};
 use std::collections::BTreeMap;
@@ -223,7 +223,7 @@ fn pool(group: &Group) -> PoolSpec {
         shape: Arc::new(shape),
         price: UsdPerHour(group.price),
         zones: vec![ZoneSpec { name: group.zone.as_str().into(), stock: failing.then_some(0) }],
-        stock_out: Default::default(),
+        stock_out: StockOut::default(),
         min: group.min,
         max: group.max,
         initial: 0,

@@ -13,8 +13,8 @@ use sim_core::delay::Delay;
 use sim_core::random::Seed;
 use sim_core::spec::{
     BatchSpec, ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec,
-    NodeStages, PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, TimeoutOn,
-    ZoneSpec,
+    NodeStages, PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, StockOut,
+    TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, ArrivalSource, Recorder};
 use std::sync::Arc;
@@ -212,7 +212,7 @@ fn pool(nodes: u32) -> PoolSpec {
         shape: Arc::new(NodeShape { allocatable, pod_limit: 110, ..NodeShape::default() }),
         price: UsdPerHour(0.0),
         zones: vec![ZoneSpec { name: "a".into(), stock: None }],
-        stock_out: Default::default(),
+        stock_out: StockOut::default(),
         min: nodes,
         max: nodes,
         initial: nodes,

@@ -15,8 +15,8 @@ use sim_core::delay::Delay;
 use sim_core::random::{Seed, Stream};
 use sim_core::spec::{
     ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, MetricsSpec, NodeStages,
-    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, SpotSpec, StartupSpec, TimeoutOn,
-    ZoneSpec,
+    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, SpotSpec, StartupSpec, StockOut,
+    TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, Recorder};
 use std::collections::BTreeMap;
@@ -89,9 +89,7 @@ pub(super) fn fly(script: &Script<'_>, machines: &[Machine]) -> Result<Flight, S
     let none = || Box::new(std::iter::empty::<Arrival>()) as Box<dyn sim_core::ArrivalSource>;
     let arrivals: Vec<_> = services.iter().map(|_| none()).collect();
     let mut log = Log { kinds, apps, flight: Flight::default() };
-    let mut settings = script.settings.clone();
-    settings.do_not_disrupt.extend(writer.pods.iter().filter_map(PodText::do_not_disrupt));
-    let karpenter = NodePolicy::Karpenter(Box::new(settings));
+    let karpenter = NodePolicy::Karpenter(Box::new(script.settings.clone()));
     let karpenter: Box<dyn Policy> = if script.restarts {
         Box::new(Restarting { policy: karpenter.build(), made: karpenter })
     } else {
@@ -344,7 +342,7 @@ fn pool(machine: &Machine, capacity_type: &str, price: f64) -> PoolSpec {
         }),
         price: UsdPerHour(price),
         zones: machine.zones.iter().map(zone).collect(),
-        stock_out: Default::default(),
+        stock_out: StockOut::default(),
         min: 0,
         max: 1000,
         initial: 0,
@@ -394,6 +392,7 @@ fn service(pod: &PodText) -> ServiceSpec {
         },
         node_selector: pod.node_selector.clone(),
         constraints: Some(Arc::new(constraints)),
+        eviction: pod.eviction(),
         ..PodSpec::default()
     };
     ServiceSpec {

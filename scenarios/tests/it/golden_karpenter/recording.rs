@@ -1,6 +1,6 @@
 //! A recording: what was asked of a real Karpenter, and what it launched and removed.
 
-use contract::Micros;
+use contract::{DoNotDisrupt, EvictionMarks, Micros};
 use policies::karpenter::disruption::budgets::Budget;
 use policies::karpenter::disruption::cost::Version;
 use policies::karpenter::requirements::PoolRequirement;
@@ -86,10 +86,11 @@ pub(super) struct PodText {
 }
 
 impl PodText {
-    /// The app with its annotation, if it has that.
-    pub(super) fn do_not_disrupt(&self) -> Option<(String, String)> {
-        let value = self.annotations.get("karpenter.sh/do-not-disrupt")?;
-        Some((self.app.clone(), value.clone()))
+    /// What its annotations say about its eviction.
+    pub(super) fn eviction(&self) -> EvictionMarks {
+        let value = self.annotations.get("karpenter.sh/do-not-disrupt");
+        let do_not_disrupt = value.and_then(|value| DoNotDisrupt::try_from(value.clone()).ok());
+        EvictionMarks { do_not_disrupt, ..EvictionMarks::default() }
     }
 }
 
