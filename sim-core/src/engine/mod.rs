@@ -175,36 +175,19 @@ enum Event {
     /// Kueue looks at its queues.
     Admission,
     /// A job's time to get its pods up is over, if this admission still stands.
-    PodsReadyTimeout {
-        job: JobId,
-        admission: u64,
-    },
+    PodsReadyTimeout { job: JobId, admission: u64 },
     /// A job's next members are made, so many at once.
-    MakeMembers {
-        job: JobId,
-        generation: u32,
-        batch: u32,
-    },
+    MakeMembers { job: JobId, generation: u32, batch: u32 },
     /// A job's work is done, if it went on at the same pace.
-    JobDone {
-        job: JobId,
-        stretch: u32,
-    },
+    JobDone { job: JobId, stretch: u32 },
     /// A client tries again.
-    Retry {
-        service: ServiceId,
-        key: u32,
-        attempt: u32,
-    },
+    Retry { service: ServiceId, key: u32, attempt: u32 },
     /// A replica's exporter is read, on the path of this number.
     ScrapePod(PodRef, u8),
     /// What is said of a whole service is read, likewise.
     ScrapeService(ServiceId, u8),
     /// A policy is asked.
-    Turn {
-        controller: u32,
-        generation: u32,
-    },
+    Turn { controller: u32, generation: u32 },
     /// A bin of the timeline closes.
     Bin,
     /// Arrivals end, the books close.
