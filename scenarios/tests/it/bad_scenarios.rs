@@ -327,6 +327,6 @@ fn marks_of_pods_and_flags_of_autoscalers_are_checked_where_they_stand() {
     assert_snapshot!(error("[service.chat.requests]", marks), @r#"my.toml, `do-not-disrupt = "never"`, column 18: `service.chat.eviction.do-not-disrupt`: found `never`, expected `true` or a time such as `30m`"#);
     let flags = |flag: &str| format!("[stack.nodes.cluster-autoscaler]\nflags = [\"{flag}\"] #");
     let fixed = "[stack.nodes.fixed-nodes]              # required";
-    assert_snapshot!(error(fixed, &flags("--force-ds")), @r#"my.toml, `flags = ["--force-ds"]`, column 10: `stack.0.nodes.cluster-autoscaler.flags.0`: found `--force-ds`, expected its default `false`: the flag is known, but not flown (nodes say what they can give to pods, daemons taken off)"#);
+    assert_snapshot!(error(fixed, &flags("--force-ds")), @r#"my.toml, `flags = ["--force-ds"]`, column 10: `stack.0.nodes.cluster-autoscaler.flags.0`: found `--force-ds`, expected its default `false`: the flag is known, but not flown (daemons are never pending)"#);
     assert_snapshot!(error(fixed, &flags("--nodes=0:4:cpu")), @"my.toml, `[stack.nodes.cluster-autoscaler]`, column 14: `stack.0.nodes.cluster-autoscaler.nodes`: found `cpu`, expected one of the pools `gpu`");
 }
