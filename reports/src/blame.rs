@@ -15,6 +15,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     caption: "Waiting, summed over all late and failed requests of a run, mean over replications; the wait of each request is split among its causes without remainder. \
               In brackets: requests for which that cause was the largest part. Bars compare the causes within a stack, not the stacks.",
     is_of_service: true,
+    is_of_requests: true,
     height: |experiment| {
         let bands = experiment.stacks.len().div_ceil(COLUMNS);
         i32::try_from(bands).unwrap_or(1) * BAND

@@ -16,6 +16,8 @@ pub(crate) struct FigureKind {
     pub(crate) caption: &'static str,
     /// Whether there is one for each service.
     pub(crate) is_of_service: bool,
+    /// Whether it shows what became of requests: there is none for a service that got none beside others that did.
+    pub(crate) is_of_requests: bool,
     /// Its height without a title, in pixels.
     pub(crate) height: fn(&Experiment) -> i32,
     /// Draws it, for the service of an index.
@@ -54,9 +56,19 @@ pub(crate) fn draw_all(experiment: &Experiment) -> Result<Vec<Figure>, ReportErr
     let services = 0..experiment.services.len();
     let wanted = FIGURES.iter().flat_map(|kind| {
         let services = if kind.is_of_service { services.clone() } else { 0..1 };
-        services.map(move |service| (kind, service))
+        let is_empty = |service| kind.is_of_requests && is_beside_the_traffic(experiment, service);
+        services.filter(move |&service| !is_empty(service)).map(move |service| (kind, service))
     });
     wanted.map(|(kind, service)| draw(kind, experiment, service)).collect()
+}
+
+/// Whether a service got no requests in any stack, and others did: pause pods, say.
+fn is_beside_the_traffic(experiment: &Experiment, service: usize) -> bool {
+    let runs = || experiment.stacks.iter().flat_map(|stack| &stack.runs);
+    let arrived = |service: usize| {
+        runs().filter_map(|run| run.services.get(service)).any(|it| it.requests.arrived > 0)
+    };
+    !arrived(service) && (0..experiment.services.len()).any(arrived)
 }
 
 fn draw(kind: &FigureKind, experiment: &Experiment, service: usize) -> Result<Figure, ReportError> {
@@ -80,4 +92,25 @@ fn draw(kind: &FigureKind, experiment: &Experiment, service: usize) -> Result<Fi
 /// A name without what a file's name should not hold.
 fn file_name(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_service_without_requests_beside_others_has_no_figures_of_requests() {
+        let mut experiment = fixture::experiment(1, 1, 2);
+        let names = |experiment: &Experiment| -> Vec<_> {
+            draw_all(experiment).expect("drawn").into_iter().map(|figure| figure.name).collect()
+        };
+        let with_traffic = names(&experiment).len();
+        for run in experiment.stacks.iter_mut().flat_map(|stack| &mut stack.runs) {
+            run.services[1].requests.arrived = 0;
+        }
+        let left = names(&experiment);
+        assert_eq!(left.len(), with_traffic - 3, "{left:?}");
+        assert!(left.iter().any(|name| name.starts_with("timeline-")), "{left:?}");
+    }
 }

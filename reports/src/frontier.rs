@@ -17,6 +17,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     caption: "Up is better, left is cheaper; bars are 95 % intervals over replications. The dashed line joins the stacks that no other beats on both. \
               The vertical axis counts nines: each step from 90 to 99 to 99.9 % misses a tenth as many.",
     is_of_service: true,
+    is_of_requests: true,
     height: |_| 400,
     paint,
 };

@@ -17,6 +17,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     caption: "Further left is faster. Read it at 99 % for the p99. The dashed line is the limit of the SLO: a curve that crosses it at 99 % keeps it for all but one in a hundred of the completed requests. \
               All replications together; requests that failed are not in it.",
     is_of_service: true,
+    is_of_requests: true,
     height: |_| 390,
     paint,
 };

@@ -16,6 +16,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     caption: "All stacks meet the same arrivals. Replicas wanted but not ready are what a spin-up costs; replicas ready above the need are what being late is avoided with. \
               Replica axes are the same for all stacks; the queue's axis is logarithmic.",
     is_of_service: true,
+    is_of_requests: false,
     height: |experiment| {
         let stacks = i32::try_from(experiment.stacks.len()).unwrap_or(1);
         LEGEND + DEMAND + stacks * STACK + CLOCK

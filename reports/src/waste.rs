@@ -16,6 +16,7 @@ pub(crate) const FIGURE: FigureKind = FigureKind {
     caption: "Mean over replications. Useful time served requests or did the work of jobs; everything right of it was paid for and did not. \
               Its money is the same share of the fleet's cost.",
     is_of_service: false,
+    is_of_requests: false,
     height: |experiment| {
         26 + ROW * i32::try_from(experiment.stacks.len()).unwrap_or(1) + 8 + MARGINS.below + 4
     },
