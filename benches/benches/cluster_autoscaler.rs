@@ -132,6 +132,7 @@ fn bench(criterion: &mut Criterion) {
                 pending: &cluster.pending,
                 nodes: &cluster.nodes,
                 pools: &cluster.pools,
+                provisioning: &[],
             };
             group.bench_function(BenchmarkId::new(kind, parameters.name), |bencher| {
                 bencher.iter(|| {

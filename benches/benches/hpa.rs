@@ -102,7 +102,14 @@ fn decide(criterion: &mut Criterion) {
                     now = now + SYNC;
                     plan.clear();
                     let services = black_box(&services);
-                    let seen = Observation { now, services, pending: &[], nodes: &[], pools: &[] };
+                    let seen = Observation {
+                        now,
+                        services,
+                        pending: &[],
+                        nodes: &[],
+                        pools: &[],
+                        provisioning: &[],
+                    };
                     hpa.decide(&seen, &mut plan);
                     black_box(&plan);
                 });

@@ -152,7 +152,14 @@ fn look(bench: &mut Criterion, name: &str, found: bool, pods: impl Fn(u32) -> u3
     let spec = Arc::new(PodSpec { requests, ..PodSpec::default() });
     let nodes = nodes(&spec, pods);
     let now = Instant::ZERO + Micros::from_mins(10);
-    let seen = Observation { now, services: &[], pending: &[], nodes: &nodes, pools: &pools };
+    let seen = Observation {
+        now,
+        services: &[],
+        pending: &[],
+        nodes: &nodes,
+        pools: &pools,
+        provisioning: &[],
+    };
     let mut settings = Settings::default();
     for pool in settings.node_pools.values_mut() {
         pool.budgets = vec![Budget::always("100%")];

@@ -1,6 +1,8 @@
 //! What a policy saw and decided, as written to a journal: one JSON line a turn.
 
-use crate::{Instant, NodeSeen, Observation, PendingPod, Plan, PoolSeen, ServiceSeen};
+use crate::{
+    Instant, NodeSeen, Observation, PendingPod, Plan, PoolSeen, ProvisioningRequest, ServiceSeen,
+};
 use serde::{Deserialize, Serialize};
 
 /// An observation that owns its tables: what a journal holds.
@@ -17,6 +19,9 @@ pub struct ObservationRecord {
     pub nodes: Vec<NodeSeen>,
     /// Pools.
     pub pools: Vec<PoolSeen>,
+    /// Provisioning requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provisioning: Vec<ProvisioningRequest>,
 }
 
 impl ObservationRecord {
@@ -28,6 +33,7 @@ impl ObservationRecord {
             pending: &self.pending,
             nodes: &self.nodes,
             pools: &self.pools,
+            provisioning: &self.provisioning,
         }
     }
 }

@@ -13,6 +13,7 @@ mod owner;
 mod plan;
 mod pods;
 mod policy;
+mod provisioning;
 mod resources;
 mod units;
 
@@ -35,6 +36,9 @@ pub use owner::Owner;
 pub use plan::{Action, Decision, Plan, Reason, Subject};
 pub use pods::{Pods, Sampled};
 pub use policy::{Cadence, Policy, StateError};
+pub use provisioning::{
+    ProvisioningAnswer, ProvisioningClass, ProvisioningRequest, ProvisioningState,
+};
 pub use resources::{
     Daemons, GpuModel, NodeShape, PodSpec, Resources, Taint, TaintEffect, Toleration,
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     DisruptionBudget, GpuSeen, Instant, Micros, NodeId, NodeShape, Owner, PodId, PodSpec, Pods,
-    PoolId, Resources, ServiceId, UsdPerHour,
+    PoolId, ProvisioningRequest, Resources, ServiceId, UsdPerHour,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ pub struct Observation<'a> {
     pub nodes: &'a [NodeSeen],
     /// Node pools, indexed by [`PoolId`].
     pub pools: &'a [PoolSeen],
+    /// Requests for pods that do not exist yet, and those that were granted, oldest first.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub provisioning: &'a [ProvisioningRequest],
 }
 
 /// What is measured of a service, a gateway or a replica.

@@ -1,6 +1,6 @@
 //! What a policy asks for, and why.
 
-use crate::{Micros, NodeId, PoolId, ServiceId};
+use crate::{JobId, Micros, NodeId, PoolId, ProvisioningAnswer, ServiceId};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -83,6 +83,13 @@ pub enum Action {
         /// The profiles of its instances; where they begin is found out.
         profiles: Vec<Arc<str>>,
     },
+    /// Answer the provisioning request of a job.
+    AnswerProvisioning {
+        /// Which job.
+        job: JobId,
+        /// What is said.
+        answer: ProvisioningAnswer,
+    },
 }
 
 /// What a decision is about.
@@ -95,6 +102,8 @@ pub enum Subject {
     Pool(PoolId),
     /// A node.
     Node(NodeId),
+    /// A job.
+    Job(JobId),
     /// The whole cluster.
     Cluster,
 }
@@ -113,6 +122,7 @@ impl Action {
             | Self::Retire { node, .. }
             | Self::Delete { node }
             | Self::Repartition { node, .. } => Subject::Node(node),
+            Self::AnswerProvisioning { job, .. } => Subject::Job(job),
         }
     }
 }
@@ -136,6 +146,9 @@ impl fmt::Display for Action {
             Self::Delete { node } => write!(f, "delete node={node}"),
             Self::Repartition { node, gpu, profiles } => {
                 write!(f, "repartition node={node} gpu={gpu} into={}", profiles.join("+"))
+            }
+            Self::AnswerProvisioning { job, answer } => {
+                write!(f, "answer-provisioning job={job} answer={answer}")
             }
         }
     }

@@ -420,6 +420,7 @@ mod tests {
             pending: &pending,
             nodes: std::slice::from_ref(&node),
             pools: std::slice::from_ref(&pool),
+            provisioning: &[],
         };
         let mut plan = Plan::default();
         DynamicMig::new(Settings::default()).decide(&seen, &mut plan);

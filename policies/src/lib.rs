@@ -141,6 +141,14 @@ impl NodePolicy {
         }
     }
 
+    /// Whether it answers provisioning requests.
+    pub fn answers_provisioning_requests(&self) -> bool {
+        match self {
+            Self::ClusterAutoscaler(settings) => settings.answers_provisioning_requests(),
+            Self::FixedNodes(_) | Self::Karpenter(_) => false,
+        }
+    }
+
     /// The policy, in charge of all pools.
     pub fn build(&self) -> Box<dyn Policy> {
         match self.clone() {

@@ -3,7 +3,8 @@
 use contract::{
     Bytes, Counts, GpuModel, Instant, Metric, Micros, MilliCpu, NodeId, NodeSeen, NodeShape,
     NodeStage, ObservationRecord, Owner, PendingPod, PlacedPod, Plan, PodId, PodSeen, PodSpec,
-    PodStage, Policy, PoolId, PoolSeen, Resources, Sample, ServiceId, ServiceSeen, UsdPerHour,
+    PodStage, Policy, PoolId, PoolSeen, ProvisioningRequest, Resources, Sample, ServiceId,
+    ServiceSeen, UsdPerHour,
 };
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub(crate) struct Cluster {
     pub(crate) pending: Vec<PendingPod>,
     pub(crate) nodes: Vec<NodeSeen>,
     pub(crate) pools: Vec<PoolSeen>,
+    pub(crate) provisioning: Vec<ProvisioningRequest>,
 }
 
 impl Cluster {
@@ -33,6 +35,7 @@ impl Cluster {
             pending: self.pending.clone(),
             nodes: self.nodes.clone(),
             pools: self.pools.clone(),
+            provisioning: self.provisioning.clone(),
         }
     }
 }

@@ -193,7 +193,7 @@ impl AddAssign for Evictions {
 pub enum JobWait {
     /// Quota of its queue.
     Quota,
-    /// The end of its back-off, after its pods were not up in time.
+    /// The end of its back-off, after its pods were not up in time or no room was found for them.
     BackOff,
     /// Nodes with room, without one of its pods being on any.
     Room,
@@ -209,7 +209,7 @@ pub enum JobWait {
 pub struct JobWaits {
     /// Quota of their queue.
     pub quota: u64,
-    /// The end of their back-off, after their pods were not up in time.
+    /// The end of their back-off, after their pods were not up in time or no room was found for them.
     pub back_off: u64,
     /// Nodes with room, without one of their pods being on any.
     pub room: u64,

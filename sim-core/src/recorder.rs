@@ -118,6 +118,7 @@ fn subject(seen: &Observation<'_>, subject: Subject) -> String {
             format!("pool {name}")
         }
         Subject::Node(id) => format!("node {id}"),
+        Subject::Job(id) => format!("job {id}"),
         Subject::Cluster => "cluster".to_owned(),
     }
 }
@@ -128,6 +129,7 @@ fn action(action: &Action) -> String {
         Action::SetReplicas { replicas, .. } => format!("set-replicas {replicas}"),
         Action::AddNodes { count, .. } => format!("add-nodes {count}"),
         Action::AddNodesIn { zone, count, .. } => format!("add-nodes {count} in {zone}"),
+        Action::AnswerProvisioning { answer, .. } => format!("answer-provisioning {answer}"),
         other => other.to_string().split(' ').next().unwrap_or_default().to_owned(),
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use contract::{DisruptionBudget, IntOrPercent};
 
 pub use batch::{BatchSpec, Checkpoint, GangScheduling, JobClassSpec, JobReach, Level};
-pub use kueue::{FlavorSpec, KueueSpec, PodsReadySpec, QueueSpec};
+pub use kueue::{FlavorSpec, KueueSpec, PodsReadySpec, ProvisioningSpec, QueueSpec};
 pub(crate) use shapes::Shape;
 pub use shapes::{Alternatives, ReplicaShape};
 

@@ -148,7 +148,6 @@ const NOT_FLOWN: &[(&str, &str, &str)] = &[
         "true",
         "claims are taken into account where pools have them",
     ),
-    ("enable-provisioning-requests", "false", PROVISIONING),
     ("estimator", "binpacking", "there is no other estimator"),
     ("force-delete-failed-nodes", "false", "failed launches leave their pool at once"),
     ("force-ds", "false", "daemons are never pending"),
@@ -162,16 +161,14 @@ const NOT_FLOWN: &[(&str, &str, &str)] = &[
     ("pending-pods-batching-timeout", "4m", "pods are not batched"),
     ("pod-injection-limit", "5000", "pods are seen once they are there"),
     ("proactive-scaleup-enabled", "false", "pods are seen once they are there"),
-    ("provisioning-request-initial-backoff-time", "1m", PROVISIONING),
-    ("provisioning-request-max-backoff-cache-size", "1000", PROVISIONING),
-    ("provisioning-request-max-backoff-time", "10m", PROVISIONING),
+    ("provisioning-request-max-backoff-cache-size", "1000", "no back-off is forgotten"),
     ("scheduler-config-file", "", "set `[control.scheduler]` of the scenario"),
     ("startup-taint", "", TAINTS),
     ("startup-taint-prefix", "", TAINTS),
     ("status-taint", "", TAINTS),
 ];
 
-const PROVISIONING: &str = "there are no provisioning requests";
+const PROVISIONING: &str = "one provisioning request is answered a loop";
 const TAINTS: &str = "nodes have the taints of their pool, and keep them";
 
 impl Settings {

@@ -25,6 +25,8 @@ pub(super) struct Growth<'a, 'b> {
     pub(super) templates: &'b [Arc<NodeShape>],
     pub(super) settings: &'b Settings,
     pub(super) luck: Luck,
+    /// Pods of a provisioning request: nodes for all of them, or none.
+    pub(super) all_or_nothing: bool,
 }
 
 impl Growth<'_, '_> {
@@ -64,7 +66,7 @@ impl Growth<'_, '_> {
         };
         let rules = Rules {
             max_nodes_total: self.settings.max_nodes_total,
-            all_or_nothing: false,
+            all_or_nothing: self.all_or_nothing,
             balance: similarity,
             fastpath: self.settings.fastpath_binpacking_enabled,
             max_per_estimate: Some(self.settings.max_nodes_per_scaleup),
@@ -200,7 +202,12 @@ impl Growth<'_, '_> {
         let mut asked = Vec::new();
         for increase in increases {
             let pool = self.seen.pools[increase.pool].id;
-            let reason = Reason::new("pending pods fit on no node")
+            let words = if self.all_or_nothing {
+                "requested pods fit on no node"
+            } else {
+                "pending pods fit on no node"
+            };
+            let reason = Reason::new(words)
                 .with("pods", pods)
                 .with("helped", f64::from(helped))
                 .with("options", f64::from(options));

@@ -10,9 +10,15 @@
 //! disruption budget that allows no eviction. A pool whose launch failed is left alone for 5 minutes, then 10,
 //! 20, 30.
 //!
+//! With `enable-provisioning-requests` it answers one `ProvisioningRequest` a loop, in turns with pods that want nodes.
+//! `check-capacity` only says whether all its pods fit; `best-effort-atomic-scale-up` adds the nodes that all of them
+//! need, or none. Room is kept for 10 minutes, or until all its pods are on nodes, which get no nodes of their own.
+//! Without room the request is looked at again after 1 minute, then 2, 4, 8, 10; it fails after 7 days, or at once if
+//! it is a `check-capacity` request that is not to be tried again.
+//!
 //! ## What it looks at
 //! Unschedulable pods and what they request; nodes with the requests of their pods, never with their real use;
-//! pools with limits, prices, failed launches and nodes that are late or missing; quotas.
+//! pools with limits, prices, failed launches and nodes that are late or missing; quotas; provisioning requests.
 //!
 //! ## Settings
 //! The flags of the real one that change decisions, by name, and two of its constants: `new-pods-wait` (2 s)
@@ -27,8 +33,8 @@
 //! GPU waits another 30 s. Choosing among pools it does not see GPUs: least-waste and the packing order look at
 //! CPU and memory alone. Its packing is not the scheduler's: with pods of several sizes every loop packs nodes
 //! on their way in another order and orders more than it needs. A node that was found unremovable is not looked
-//! at again for 5 minutes; nodes that never register are ordered again and again. Not modelled:
-//! provisioning requests.
+//! at again for 5 minutes; nodes that never register are ordered again and again.
+//! Where the nodes for a granted request fail to launch, its pods get no others.
 //!
 //! ## Source
 //! kubernetes/autoscaler `cluster-autoscaler` 1.37: `core/static_autoscaler.go`, `core/scaleup`,
@@ -48,6 +54,7 @@ mod growth;
 mod luck;
 mod node_group;
 mod pending;
+mod provisioning;
 mod settings;
 mod template;
 mod total_range;
@@ -61,13 +68,15 @@ pub use total_range::TotalRange;
 use cluster_state::{ClusterState, Registry, long_unregistered};
 use contract::{
     Action, Cadence, Instant, Micros, NodeId, NodeSeen, NodeShape, NodeStage, Observation, Plan,
-    Policy, PoolId, Reason, ServiceId, StateError, Subject,
+    Policy, PoolId, ProvisioningAnswer, ProvisioningClass, ProvisioningRequest, Reason, ServiceId,
+    StateError, Subject,
 };
 use growth::Growth;
 use luck::Luck;
 use node_group::managed;
 use pending::Pending;
 use placement::Candidate;
+use provisioning::Requests;
 use scale_down::{Going, ScaleDown};
 use serde::{Deserialize, Serialize};
 use snapshot::{SimNode, Snapshot};
@@ -97,6 +106,9 @@ struct Memory {
     added_at: BTreeMap<PoolId, Instant>,
     /// When nodes were last removed.
     removed_at: BTreeMap<PoolId, Instant>,
+    /// What is known of provisioning requests.
+    #[serde(default)]
+    requests: Requests,
 }
 
 /// The policy.
@@ -211,9 +223,7 @@ impl ClusterAutoscaler {
         mut pending: Pending<'_>,
         plan: &mut Plan,
     ) -> bool {
-        let count = pending.count();
-        let pods = |reason: Reason| reason.with("pods", f64::from(count));
-        if count == 0 {
+        if pending.count() == 0 {
             if pending.helped > 0 {
                 let reason =
                     Reason::new("pending pods fit on nodes that are there or on their way");
@@ -221,21 +231,100 @@ impl ClusterAutoscaler {
             }
             return false;
         }
+        if let Some(ends_loop) = self.waits(seen, state, &pending, plan) {
+            return ends_loop;
+        }
+        let growth = self.growth(seen, state, templates);
+        let increases = growth.run(&mut pending, plan);
+        self.note_increases(&increases, seen.now)
+    }
+
+    /// Whether pods are to wait although they fit nowhere, and if so, whether nothing else should be done in this
+    /// loop.
+    fn waits(
+        &self,
+        seen: &Observation<'_>,
+        state: &ClusterState,
+        pending: &Pending<'_>,
+        plan: &mut Plan,
+    ) -> Option<bool> {
+        let pods = |reason: Reason| reason.with("pods", f64::from(pending.count()));
         if self.settings.max_nodes_total > 0 && state.ready() >= self.settings.max_nodes_total {
             plan.hold(Subject::Cluster, pods(Reason::new("cluster at its maximum")));
-            return false;
+            return Some(false);
         }
         if pending.is_new(seen.now, &self.settings) {
             let reason = Reason::new("pending pods are new, more may follow");
             plan.hold(Subject::Cluster, pods(reason));
-            return true;
+            return Some(true);
         }
-        let growth = Growth { seen, state, templates, settings: &self.settings, luck: self.luck() };
-        let increases = growth.run(&mut pending, plan);
-        for &(pool, by) in &increases {
-            self.asked_for(pool, by, seen.now);
+        None
+    }
+
+    fn growth<'a, 'b>(
+        &'b self,
+        seen: &'b Observation<'a>,
+        state: &'b ClusterState,
+        templates: &'b [Arc<NodeShape>],
+    ) -> Growth<'a, 'b> {
+        let (settings, luck) = (&self.settings, self.luck());
+        Growth { seen, state, templates, settings, luck, all_or_nothing: false }
+    }
+
+    /// Remembers what was asked for; true if anything was.
+    fn note_increases(&mut self, increases: &[(PoolId, u32)], now: Instant) -> bool {
+        for &(pool, by) in increases {
+            self.asked_for(pool, by, now);
         }
         !increases.is_empty()
+    }
+
+    /// Looks at a provisioning request and answers it; true if nothing else should be done in this loop.
+    fn provision<'a>(
+        &mut self,
+        seen: &Observation<'a>,
+        state: &ClusterState,
+        templates: &[Arc<NodeShape>],
+        request: &'a ProvisioningRequest,
+        snapshot: &mut Snapshot<'a>,
+        plan: &mut Plan,
+    ) -> bool {
+        let all = Pending::requested(request, request.pods);
+        if let Some(ends_loop) = self.waits(seen, state, &all, plan) {
+            return ends_loop;
+        }
+        self.memory.requests.look(request, &self.settings);
+        let left = request.pods - provisioning::room(request, snapshot);
+        let checks = request.class == ProvisioningClass::CheckCapacity;
+        let (answer, words) = if left == 0 {
+            let words = "requested pods fit on nodes that are there or on their way";
+            (ProvisioningAnswer::Found, words)
+        } else if !checks && self.scale_up_whole(seen, state, templates, request, left, plan) {
+            (ProvisioningAnswer::Provisioned, "nodes for all requested pods")
+        } else if request.no_retry {
+            (ProvisioningAnswer::Failed, "no room for all requested pods")
+        } else {
+            (ProvisioningAnswer::NotFound, "no room for all requested pods")
+        };
+        provisioning::answer(request, answer, words, plan);
+        // Upstream: `ScaleUpSuccessful` ends the loop, `ScaleUpNotNeeded` and `ScaleUpNoOptionsAvailable` do not.
+        answer == ProvisioningAnswer::Provisioned || (checks && left == 0)
+    }
+
+    /// Asks for nodes for all pods of a request that are left, or for none.
+    fn scale_up_whole(
+        &mut self,
+        seen: &Observation<'_>,
+        state: &ClusterState,
+        templates: &[Arc<NodeShape>],
+        request: &ProvisioningRequest,
+        left: u32,
+        plan: &mut Plan,
+    ) -> bool {
+        let mut pending = Pending::requested(request, left);
+        let growth = Growth { all_or_nothing: true, ..self.growth(seen, state, templates) };
+        let increases = growth.run(&mut pending, plan);
+        self.note_increases(&increases, seen.now)
     }
 
     fn asked_for(&mut self, pool: PoolId, by: u32, now: Instant) {
@@ -254,10 +343,8 @@ impl ClusterAutoscaler {
         if !self.settings.enforce_node_group_min_size {
             return;
         }
-        let growth = Growth { seen, state, templates, settings: &self.settings, luck: self.luck() };
-        for (pool, by) in growth.below_minimum(plan) {
-            self.asked_for(pool, by, seen.now);
-        }
+        let increases = self.growth(seen, state, templates).below_minimum(plan);
+        self.note_increases(&increases, seen.now);
     }
 }
 
@@ -278,6 +365,7 @@ impl Policy for ClusterAutoscaler {
         let seen = &Observation { pools: &pools, ..*seen };
         self.count_loop(seen.now);
         self.memory.forget_gone(seen);
+        self.memory.requests.refresh(seen, plan);
         self.memory.give_up_drains(seen, self.settings.max_pod_eviction_time, plan);
         let (state, late) = self.memory.registry.update(seen, &self.settings);
         if state.ready() == 0 && !self.settings.scale_up_from_zero {
@@ -295,7 +383,11 @@ impl Policy for ClusterAutoscaler {
         let templates = template::templates(seen, &state, &self.settings);
         let mut snapshot = self.snapshot(seen, &state, &templates);
         let pending = Pending::of(seen, &mut snapshot, &self.settings, self.luck());
-        let grows = self.scale_up(seen, &state, &templates, pending, plan);
+        provisioning::book(seen, &mut snapshot);
+        let grows = match self.memory.requests.next(seen, pending.count(), &self.settings) {
+            Some(request) => self.provision(seen, &state, &templates, request, &mut snapshot, plan),
+            None => self.scale_up(seen, &state, &templates, pending, plan),
+        };
         if !grows && self.settings.scale_down_enabled {
             let scale_down = ScaleDown { seen, state: &state, settings: &self.settings };
             scale_down.run(&mut snapshot, &mut self.memory, plan);

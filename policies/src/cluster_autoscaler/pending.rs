@@ -2,9 +2,10 @@
 
 use super::Settings;
 use super::luck::Luck;
+use super::provisioning::is_granted;
 use super::snapshot::{Guest, Snapshot};
 use crate::karpenter::buffer::Implementation;
-use contract::{Instant, Micros, Observation, Owner, PendingPod, PodSpec};
+use contract::{Instant, Micros, Observation, Owner, PendingPod, PodSpec, ProvisioningRequest};
 use std::cmp::Reverse;
 
 /// Pods with the same owner and the same wishes: one of them speaks for all.
@@ -54,6 +55,7 @@ impl<'a> Pending<'a> {
         pods.sort_by_cached_key(|pod| (Reverse(pod.spec.priority), luck.rank(pod.id)));
         let mut left = place_in_thought(&pods, snapshot);
         let mut pending = Self { helped: length(pods.len() - left.len()), ..Self::default() };
+        left.retain(|pod| !is_granted(pod, seen));
         left.sort_by_key(|pod| pod.id);
         let delay = settings.new_pod_scale_up_delay;
         let old_enough = |created| delay == Micros::ZERO || seen.now.since(created) > delay;
@@ -65,6 +67,17 @@ impl<'a> Pending<'a> {
         pending.groups = owners.groups();
         pending.add_buffers(seen, snapshot, settings);
         pending
+    }
+
+    /// Pods of a request, of which only some fit: those left.
+    pub(crate) fn requested(request: &'a ProvisioningRequest, left: u32) -> Self {
+        let oldest = Some(whole_seconds(request.created));
+        Self {
+            groups: vec![PodGroup { spec: &request.spec, count: left }],
+            helped: request.pods - left,
+            oldest,
+            oldest_with_gpus: oldest.filter(|_| request.spec.needs_gpus()),
+        }
     }
 
     /// Room that is kept for pods that are not there yet (`CapacityBuffer`): taken in thought once all real pods have
@@ -171,10 +184,14 @@ impl<'a> Owners<'a> {
     }
 }
 
-/// When a pod was made, as Kubernetes writes it: in whole seconds.
+/// When a pod was made, as Kubernetes writes it.
 fn created(pod: &PendingPod) -> Instant {
+    whole_seconds(pod.created)
+}
+
+fn whole_seconds(at: Instant) -> Instant {
     const SECOND: u64 = 1_000_000;
-    Instant(pod.created.0 / SECOND * SECOND)
+    Instant(at.0 / SECOND * SECOND)
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

@@ -143,6 +143,12 @@ pub struct Settings {
     pub max_bulk_soft_taint_count: u32,
     /// Room that is kept for pods of a service that are not there yet (`CapacityBuffer`), by service.
     pub buffers: BTreeMap<String, BufferSize>,
+    /// Answer provisioning requests.
+    pub enable_provisioning_requests: bool,
+    /// How long a request that found no room waits for its next look; doubles with each look after that.
+    pub provisioning_request_initial_backoff_time: Micros,
+    /// The longest such time.
+    pub provisioning_request_max_backoff_time: Micros,
     /// The node groups, `min:max:pool` each; pools that are none of them are left alone. All are unless given.
     pub nodes: Vec<NodeGroup>,
     /// Luck in what upstream leaves to chance: the order of pods, and which of equally good pools grows.
@@ -213,6 +219,9 @@ impl Default for Settings {
             max_pod_eviction_time: Micros::from_mins(2),
             max_bulk_soft_taint_count: 10,
             buffers: BTreeMap::new(),
+            enable_provisioning_requests: false,
+            provisioning_request_initial_backoff_time: Micros::from_mins(1),
+            provisioning_request_max_backoff_time: Micros::from_mins(10),
             nodes: Vec::new(),
             seed: 0,
         }
@@ -223,6 +232,11 @@ impl Settings {
     /// Checks what types cannot; `pools` are the names of the cluster's pools.
     pub fn validate(&self, pools: &[&str]) -> Result<(), Invalid> {
         self.resolved()?.validate_resolved(pools)
+    }
+
+    /// Whether requests are answered, be it by a flag.
+    pub(crate) fn answers_provisioning_requests(&self) -> bool {
+        self.resolved().is_ok_and(|settings| settings.enable_provisioning_requests)
     }
 
     fn validate_resolved(&self, pools: &[&str]) -> Result<(), Invalid> {
@@ -242,6 +256,7 @@ impl Settings {
         let percent = (0.0..=100.0).contains(&unready);
         ensure(percent, "max-total-unready-percentage", unready, "0 to 100 per cent")?;
         self.validate_parallelism()?;
+        self.validate_provisioning()?;
         self.validate_buffers()?;
         self.validate_pools(pools)?;
         self.validate_priorities(pools)
@@ -252,6 +267,13 @@ impl Settings {
         ensure(all > 0, "max-scale-down-parallelism", all, "at least 1")?;
         let expected = format!("at most `max-scale-down-parallelism` ({all})");
         ensure(drains <= all, "max-drain-parallelism", drains, expected)
+    }
+
+    fn validate_provisioning(&self) -> Result<(), Invalid> {
+        let initial = self.provisioning_request_initial_backoff_time;
+        let max = self.provisioning_request_max_backoff_time;
+        let expected = format!("at least `provisioning-request-initial-backoff-time` ({initial})");
+        ensure(max >= initial, "provisioning-request-max-backoff-time", max, expected)
     }
 
     fn validate_buffers(&self) -> Result<(), Invalid> {

@@ -23,6 +23,7 @@ fn cluster(now: u64, nodes: Vec<NodeSeen>, pods: Vec<PendingPod>) -> Cluster {
         pending: pods,
         nodes,
         pools: vec![pool(0, "l40s", 2, (0, target, 10))],
+        provisioning: vec![],
     }
 }
 

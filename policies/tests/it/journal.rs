@@ -81,6 +81,7 @@ fn record(number: u64, turn: &Turn) -> ObservationRecord {
         pending: (0..turn.pending).map(|id| pending(id, now)).collect(),
         nodes: (0..).zip(&turn.pods_by_node).map(|(id, &pods)| node(id, pods)).collect(),
         pools: vec![pool(turn, now)],
+        provisioning: Vec::new(),
     }
 }
 

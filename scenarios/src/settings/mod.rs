@@ -29,7 +29,7 @@ pub use job::{Checkpoint, Gangs, Job, Level, Submit, Topology, Width};
 pub use manifest::{Manifest, MetricName};
 pub use metrics::{Metrics, MetricsPath, Outage, ServiceExporter};
 pub use pool::{Pool, Racks, Spot, StandbyPool, StandbyState, StockOut};
-pub use queue::{Flavor, Queue, WaitForPodsReady};
+pub use queue::{Flavor, Provisioning, Queue, WaitForPodsReady};
 pub use range::{Length, OutOfRange, Share};
 pub use service::{Client, Gateway, Llm, Plain, Requests, Routing, Service, SloLimits, TimeoutOn};
 pub use sharing::{Dra, Hami, Loose, Mig, Replicas, Sharing};

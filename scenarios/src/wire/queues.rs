@@ -3,10 +3,10 @@
 use super::{Check, WiredJobs};
 use crate::document::key;
 use crate::error::ScenarioError;
-use crate::settings::{Flavor, Gangs, Queue, Settings};
-use contract::PodSpec;
+use crate::settings::{Flavor, Gangs, Provisioning, Queue, Settings, Stack};
+use contract::{PodSpec, ProvisioningClass};
 use placement::fits_fresh;
-use sim_core::spec::{FlavorSpec, KueueSpec, PodsReadySpec, PoolSpec, QueueSpec};
+use sim_core::spec::{FlavorSpec, KueueSpec, PodsReadySpec, PoolSpec, ProvisioningSpec, QueueSpec};
 
 impl Check<'_> {
     pub(super) fn kueue(
@@ -22,11 +22,10 @@ impl Check<'_> {
             backoff_base: wait.backoff_base,
             backoff_max: wait.backoff_max,
         });
-        Ok(KueueSpec {
-            flavors: flavors.collect::<Result<_, _>>()?,
-            queues: queues.collect::<Result<_, _>>()?,
-            pods_ready,
-        })
+        let flavors = flavors.collect::<Result<_, _>>()?;
+        let queues = queues.collect::<Result<_, _>>()?;
+        self.somebody_answers_requests(settings)?;
+        Ok(KueueSpec { flavors, queues, pods_ready })
     }
 
     /// A stack whose jobs Kueue admits has something to admit.
@@ -39,6 +38,21 @@ impl Check<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A stack whose queues ask for room has somebody who answers.
+    fn somebody_answers_requests(&self, settings: &Settings) -> Result<(), ScenarioError> {
+        let asking = settings.queue.iter().find(|(_, queue)| queue.provisioning.is_some());
+        let Some((queue, _)) = asking else { return Ok(()) };
+        let is_deaf = |stack: &Stack| {
+            stack.gangs == Gangs::Kueue && !stack.nodes.answers_provisioning_requests()
+        };
+        let Some(place) = settings.stack.iter().position(is_deaf) else { return Ok(()) };
+        let found = settings.stack[place].nodes.name();
+        let expected = format!(
+            "`cluster-autoscaler` with `enable-provisioning-requests = true`: queue `{queue}` asks for room"
+        );
+        Err(self.misfit(&key(["stack", &place.to_string(), "nodes", found]), found, &expected))
     }
 
     fn flavor(
@@ -89,7 +103,29 @@ impl Check<'_> {
             strategy: queue.strategy,
             when_can_borrow: queue.when_can_borrow,
             preemption: queue.preemption,
+            provisioning: match &queue.provisioning {
+                Some(check) => Some(self.provisioning(name, check)?),
+                None => None,
+            },
         })
+    }
+
+    fn provisioning(
+        &self,
+        queue: &str,
+        check: &Provisioning,
+    ) -> Result<ProvisioningSpec, ScenarioError> {
+        let Provisioning { class, no_retry, retries, backoff_base, backoff_max } = *check;
+        let at = |part| key(["queue", queue, "provisioning", part]);
+        if no_retry && class != ProvisioningClass::CheckCapacity {
+            let expected = "`false`, save for the class `check-capacity`";
+            return Err(self.misfit(&at("no-retry"), "true", expected));
+        }
+        if backoff_max < backoff_base {
+            let found = backoff_max.to_string();
+            return Err(self.misfit(&at("backoff-max"), &found, "at least `backoff-base`"));
+        }
+        Ok(ProvisioningSpec { class, no_retry, retries, backoff_base, backoff_max })
     }
 
     /// Jobs get into the queues that they name.

@@ -299,6 +299,16 @@ fn queues_have_quota_of_flavors_that_can_hold_their_jobs() {
 }
 
 #[test]
+fn queues_that_ask_for_room_need_somebody_who_answers() {
+    let check = |more: &str| format!("[queue.team.provisioning]\nclass = {more}\n[job.train]");
+    let error = |more: &str| queue_error("[job.train]", &check(more));
+    assert_snapshot!(error("\"check-capacity\""), @"my.toml, `[stack.nodes.fixed-nodes]`, column 14: `stack.0.nodes.fixed-nodes`: found `fixed-nodes`, expected `cluster-autoscaler` with `enable-provisioning-requests = true`: queue `team` asks for room");
+    assert_snapshot!(error("\"queued\""), @r#"my.toml, `class = "queued"`, column 9: `queue.team.provisioning.class`: found the unknown name `queued`, expected `check-capacity` or `best-effort-atomic-scale-up`"#);
+    assert_snapshot!(error("\"best-effort-atomic-scale-up\"\nno-retry = true"), @"my.toml, `no-retry = true`, column 12: `queue.team.provisioning.no-retry`: found `true`, expected `false`, save for the class `check-capacity`");
+    assert_snapshot!(error("\"check-capacity\"\nbackoff-max = \"10s\""), @r#"my.toml, `backoff-max = "10s"`, column 15: `queue.team.provisioning.backoff-max`: found `10s`, expected at least `backoff-base`"#);
+}
+
+#[test]
 fn services_need_a_policy_and_a_scenario_needs_services_or_jobs() {
     assert_snapshot!(error("[stack.replicas.static-replicas]   # services without a policy of their own; required where there are any\nreplicas = 1\n", ""), @"
     my.toml, `[[stack]]`, column 1: `stack.0`: found no replica policy of service `chat`, expected one

@@ -1,7 +1,8 @@
 //! `defaults.toml` is the manual: complete, and true.
 
+use contract::{Micros, ProvisioningClass};
 use placement::quota::{Preemption, Strategy, WhenCanBorrow};
-use scenarios::settings::{Queue, WaitForPodsReady};
+use scenarios::settings::{Provisioning, Queue, WaitForPodsReady};
 use scenarios::{DEFAULTS, Scenario, scenario_schema};
 use std::path::Path;
 
@@ -57,6 +58,13 @@ fn idle_queue() -> Queue {
         strategy: Strategy::default(),
         when_can_borrow: WhenCanBorrow::default(),
         preemption: Preemption::default(),
+        provisioning: Some(Provisioning {
+            class: ProvisioningClass::CheckCapacity,
+            no_retry: false,
+            retries: 3,
+            backoff_base: Micros::from_secs(60),
+            backoff_max: Micros::from_mins(30),
+        }),
     }
 }
 
@@ -123,6 +131,7 @@ fn the_manual_names_every_setting() {
         "Queue",
         "Quota",
         "Preemption",
+        "Provisioning",
         "WaitForPodsReady",
     ];
     let more = ["SloLimits", "Gateway", "Client", "Stack", "Manifest"];

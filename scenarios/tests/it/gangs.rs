@@ -53,6 +53,67 @@ fn lent_quota_comes_back_when_its_owner_does_and_is_not_idle_until_then() {
     assert!(says(decisions, "insufficient quota in night: 4 GPUs asked for, 0 available"));
 }
 
+/// Two nodes of four GPUs at most, none at first; a gang that needs three, then one that needs both.
+const WIDE: &str = r#"
+name = "wide"
+about = "Ten pods that no nodes of the pool hold together, then eight that they do."
+horizon = "4h"
+[pool.gpu]
+instance = "g6e.12xlarge"
+max = 2
+[flavor.gpu]
+node-labels = { pool = "gpu" }
+[queue.team]
+quota = { gpu = { nominal = 20 } }
+provisioning = { class = "best-effort-atomic-scale-up" }
+[job.wide]
+width = [{ pods = 10 }]
+duration = { fixed = "30m" }
+submit = { at = ["1m"] }
+queue = "team"
+[job.narrow]
+width = [{ pods = 8 }]
+duration = { fixed = "30m" }
+submit = { at = ["2h"] }
+queue = "team"
+[[stack]]
+name = "pods"
+about = "Nodes for pods that are pending."
+gangs = "core"
+[stack.nodes.cluster-autoscaler]
+[[stack]]
+name = "requests"
+about = "Nodes for whole jobs."
+gangs = "kueue"
+[stack.nodes.cluster-autoscaler]
+flags = ["--enable-provisioning-requests"]
+"#;
+
+#[test]
+fn a_gang_that_asks_for_all_its_nodes_at_once_gets_none_where_a_part_is_all_there_is() {
+    let scenario = Scenario::parse(WIDE, "wide.toml", Path::new("")).expect("valid");
+    let options = Options { seed: 1, runs: 1, stacks: Vec::new(), threads: 0 };
+    let experiment = compare(&scenario, &options, &|_| ()).expect("it flies");
+    let [pods, requests] = &experiment.stacks[..] else { panic!("two stacks") };
+    // Whose pods are pending gets two nodes of the three that it needs, and they idle until the other gang comes.
+    let first_nodes = |stack: &StackOutcome| {
+        let added = stack.decisions.iter().find(|row| row.action.starts_with("add-nodes"));
+        let added = added.expect("both stacks add nodes");
+        (added.action.clone(), added.at.as_secs_f64() / 60.0)
+    };
+    let (action, minutes) = first_nodes(pods);
+    assert!(action == "add-nodes 2" && minutes < 5.0, "{action} at {minutes} min");
+    let (action, minutes) = first_nodes(requests);
+    assert!(action == "add-nodes 2" && minutes > 120.0, "{action} at {minutes} min");
+    for stack in [pods, requests] {
+        let [wide, narrow] = &stack.runs[0].jobs[..] else { panic!("two classes") };
+        assert_eq!((wide.started, wide.waiting.room, narrow.completed), (0, 1, 1));
+    }
+    assert!(requests.runs[0].cost.usd < pods.runs[0].cost.usd);
+    assert!(says(requests, "best-effort-atomic-scale-up: no room for its 10 pods"));
+    assert!(says(requests, "best-effort-atomic-scale-up: provisioned for its 8 pods"));
+}
+
 /// Four nodes of four GPUs, two to a rack: sixteen GPUs in all, eight in a rack.
 const RACKS: &str = r#"
 name = "racks"

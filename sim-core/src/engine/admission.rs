@@ -52,7 +52,7 @@ impl Engine<'_> {
     }
 
     /// A cycle of admission takes place at a time; several booked for one moment find nothing left to do.
-    fn book_admission(&mut self, at: Instant) {
+    pub(super) fn book_admission(&mut self, at: Instant) {
         self.queue.push(at, Class::Stage, Event::Admission);
     }
 
@@ -98,19 +98,16 @@ impl Engine<'_> {
         }
     }
 
-    /// A job gets its quota: its pods are made, for nodes of the flavor.
+    /// A job gets its quota: its pods are made, for nodes of the flavor, unless its queue checks first that there is
+    /// room for them.
     fn admit(&mut self, number: JobId, flavor: usize) {
         let now = self.now;
-        let admission = self.quotas.reserve(number, flavor, now);
+        self.quotas.reserve(number, flavor, now);
         let arrived = self.job(number).expect("who waits for quota lives");
         let pod = Arc::new(self.with_flavor(&arrived.arrival.pod, flavor));
         let job = self.job_mut(number).expect("just looked at");
         job.pod = pod;
         job.books.admitted(now);
-        if let Some(spec) = self.quotas.spec().pods_ready {
-            let event = Event::PodsReadyTimeout { job: number, admission };
-            self.queue.push(now + spec.timeout, Class::Timeout, event);
-        }
         let queue = self.quotas.admission(number).expect("just reserved").asked.queue;
         let (used, own) = self.quotas.used(queue, flavor);
         let borrowed = if used > own { ", part of them borrowed" } else { "" };
@@ -119,7 +116,22 @@ impl Engine<'_> {
             self.quotas.spec().queues[queue].name,
             self.quotas.spec().flavors[flavor].name
         );
-        self.tell_of_job(KUEUE, number, "admit", reason);
+        if let Some(check) = self.quotas.spec().queues[queue].provisioning {
+            self.tell_of_job(KUEUE, number, "reserve", reason);
+            self.request_provisioning(number, check);
+        } else {
+            self.tell_of_job(KUEUE, number, "admit", reason);
+            self.release_pods(number);
+        }
+    }
+
+    /// Nothing stands in the way of an admitted job's pods any more: they are made, and have so long to come up.
+    pub(super) fn release_pods(&mut self, number: JobId) {
+        if let Some(spec) = self.quotas.spec().pods_ready {
+            let admission = self.quotas.admission(number).expect("admitted before").number;
+            let event = Event::PodsReadyTimeout { job: number, admission };
+            self.queue.push(self.now + spec.timeout, Class::Timeout, event);
+        }
         self.book_members(number, 1);
     }
 
@@ -127,6 +139,7 @@ impl Engine<'_> {
     fn evict_job(&mut self, number: JobId, why: Eviction, by: Option<JobId>) {
         let interrupted = self.job(number).is_some_and(|job| job.progress.runs());
         self.stop_work(number);
+        self.withdraw_request(number);
         self.remove_members(number, interrupted);
         let job = self.job_mut(number).expect("admitted jobs live");
         job.books.evicted(why);
@@ -152,6 +165,7 @@ impl Engine<'_> {
 
     /// A job is done: others may have its quota.
     pub(super) fn give_quota_back(&mut self, number: JobId) {
+        self.withdraw_request(number);
         if self.quotas.release(number, self.now).is_some() {
             self.book_admission(self.now);
         }
@@ -184,5 +198,6 @@ impl Engine<'_> {
             let job = self.job(job).expect("who waits for quota lives");
             assert!(job.members.is_empty(), "a job without quota has no pods");
         }
+        self.check_requests();
     }
 }

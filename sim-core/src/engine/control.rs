@@ -23,6 +23,7 @@ impl Engine<'_> {
             pending: &self.pending,
             nodes: &self.fleet.seen,
             pools: &self.fleet.pools,
+            provisioning: &self.provisioning,
         };
         let policy = &mut self.controllers[controller as usize].policy;
         policy.decide(&seen, &mut plan);
@@ -109,6 +110,9 @@ impl Engine<'_> {
                 Action::Delete { node } => self.delete(node),
                 Action::Repartition { node, gpu, ref profiles } => {
                     self.repartition(node, gpu, profiles);
+                }
+                Action::AnswerProvisioning { job, answer } => {
+                    self.answer_provisioning(job, answer, &decision.reason.to_string());
                 }
                 _ => unreachable!("the engine carries out every action of the contract"),
             }

@@ -3,7 +3,7 @@
 //! The parts by file: `setup` (time zero), `requests` and `clients` (through the gateway into a replica and
 //! back), `pods`, `replicas` and `startup` (a replica's life), `scheduler` and `preemption`, `nodes` (a node's
 //! life) and `drain`, `scrapes` (metrics), `jobs`, `gangs`, `enqueue` and `admission` (pods that work on one thing),
-//! `control` (policies, actions), `causes` (blame), `tally` and `finish` (figures).
+//! `provisioning` (room that is asked for before there are pods), `control` (policies, actions), `causes` (blame), `tally` and `finish` (figures).
 
 mod admission;
 mod causes;
@@ -18,6 +18,7 @@ mod jobs;
 mod nodes;
 mod pods;
 mod preemption;
+mod provisioning;
 mod replicas;
 mod requests;
 mod scheduler;
@@ -42,7 +43,7 @@ use crate::spec::RunSpec;
 use crate::wakes::Wakes;
 use contract::{
     Instant, JobId, Micros, NodeId, NodeStage, PendingPod, Plan, PodId, PodStage, Policy, PoolId,
-    ServiceId, ServiceSeen,
+    ProvisioningRequest, ServiceId, ServiceSeen,
 };
 use enqueue::Enqueue;
 use pods::Pod;
@@ -241,6 +242,8 @@ struct Engine<'a> {
     job_classes: Vec<JobClass>,
     enqueue: Enqueue,
     quotas: Quotas,
+    /// Of jobs with quota, oldest first.
+    provisioning: Vec<ProvisioningRequest>,
     /// The inside of ready replicas, by pod slot; apart from `pods` because every request touches it.
     servers: Vec<Option<Server>>,
     made_pods: u32,

@@ -73,6 +73,7 @@ impl<'a> Engine<'a> {
             jobs: Vec::new(),
             job_classes,
             enqueue: Enqueue::default(),
+            provisioning: Vec::new(),
             servers: Vec::new(),
             made_pods: 0,
             controllers: controllers.into_iter().map(controller).collect(),

@@ -30,6 +30,8 @@ struct Waiting {
     not_before: Instant,
     /// How often it ran out of time in a row.
     timeouts: u32,
+    /// How often its admission check failed in a row.
+    failures: u32,
 }
 
 /// A job with quota.
@@ -43,6 +45,7 @@ pub(crate) struct Admission {
     /// All of its pods were up at once.
     ready: bool,
     timeouts: u32,
+    failures: u32,
 }
 
 /// How a job can have quota.
@@ -114,7 +117,8 @@ impl Quotas {
 
     /// A job gets in line.
     pub(crate) fn enqueue(&mut self, job: JobId, asked: Asked, now: Instant) {
-        self.waiting.insert(job, Waiting { asked, since: now, not_before: now, timeouts: 0 });
+        let line = Waiting { asked, since: now, not_before: now, timeouts: 0, failures: 0 };
+        self.waiting.insert(job, line);
     }
 
     /// The admission of a job that has quota.
@@ -122,7 +126,7 @@ impl Quotas {
         self.admitted.get(&job)
     }
 
-    /// Whether a job is without quota only because it ran out of time not long ago.
+    /// Whether a job is without quota only because it ran out of time, or its check failed, not long ago.
     pub(crate) fn is_backing_off(&self, job: JobId, now: Instant) -> bool {
         self.waiting.get(&job).is_some_and(|waiting| waiting.not_before > now)
     }
@@ -201,19 +205,37 @@ impl Quotas {
         of_cohort.map(running).unzip()
     }
 
-    /// A waiting job gets quota of a flavor; gives the number of its admission.
-    pub(crate) fn reserve(&mut self, job: JobId, flavor: usize, now: Instant) -> u64 {
+    /// A waiting job gets quota of a flavor.
+    pub(crate) fn reserve(&mut self, job: JobId, flavor: usize, now: Instant) {
         self.settle(now);
-        let Waiting { asked, timeouts, .. } =
+        let Waiting { asked, timeouts, failures, .. } =
             self.waiting.remove(&job).expect("who is admitted has waited");
         let (cohort, queue) = self.places[asked.queue];
         self.cohorts[cohort].reserve(queue, flavor, asked.gpus);
         self.books[asked.queue].admitted += 1;
         let number = self.admissions;
         self.admissions += 1;
-        self.admitted
-            .insert(job, Admission { asked, flavor, number, since: now, ready: false, timeouts });
-        number
+        let (since, ready) = (now, false);
+        let admission = Admission { asked, flavor, number, since, ready, timeouts, failures };
+        self.admitted.insert(job, admission);
+    }
+
+    /// The admission check of a job with quota passed: it is admitted from now on.
+    pub(crate) fn pass_check(&mut self, job: JobId, now: Instant) {
+        let admission = self.admitted.get_mut(&job).expect("only jobs with quota are checked");
+        (admission.since, admission.failures) = (now, 0);
+    }
+
+    /// The check failed: the job gives its quota back and gets in line again, at the end and after a while. Gives when
+    /// it will be looked at; `None` if it failed too often and is not tried again (Kueue deactivates the workload).
+    pub(crate) fn fail_check(&mut self, job: JobId, now: Instant) -> Option<Instant> {
+        let was = self.release(job, now).expect("only jobs with quota are checked");
+        let check = self.spec.queues[was.asked.queue].provisioning.expect("its queue checks");
+        let not_before = now + check.backoff(was.failures + 1)?;
+        let Admission { asked, timeouts, failures, .. } = was;
+        let line = Waiting { asked, since: now, not_before, timeouts, failures: failures + 1 };
+        self.waiting.insert(job, line);
+        Some(not_before)
     }
 
     /// A job is done, or evicted, and gives its quota back. `None` if it had none.
@@ -243,6 +265,7 @@ impl Quotas {
                     since: now,
                     not_before: now + spec.backoff(timeouts),
                     timeouts,
+                    failures: was.failures,
                 }
             }
             _ => Waiting {
@@ -250,6 +273,7 @@ impl Quotas {
                 since: arrived,
                 not_before: now,
                 timeouts: was.timeouts,
+                failures: was.failures,
             },
         };
         let not_before = waiting.not_before;
@@ -367,7 +391,7 @@ impl Quotas {
 }
 
 impl Admission {
-    /// When it was given.
+    /// When it was given, or its check passed.
     pub(crate) fn since(&self) -> Instant {
         self.since
     }

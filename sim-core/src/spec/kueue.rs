@@ -1,6 +1,6 @@
 //! Kueue: queues with quotas of GPUs, by flavor, in the engine's own terms.
 
-use contract::Micros;
+use contract::{Micros, ProvisioningClass};
 use placement::quota::{Preemption, Quota, Strategy, WhenCanBorrow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +40,31 @@ pub struct QueueSpec {
     pub when_can_borrow: WhenCanBorrow,
     /// Whose jobs go for its own.
     pub preemption: Preemption,
+    /// What a job with quota asks the node autoscaler for before it has pods; nothing unless given.
+    pub provisioning: Option<ProvisioningSpec>,
+}
+
+/// Kueue's admission check by `ProvisioningRequest`, with its `retryStrategy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProvisioningSpec {
+    /// What is asked for.
+    pub class: ProvisioningClass,
+    /// A look that finds no room fails the request.
+    pub no_retry: bool,
+    /// After so many failed requests in a row, the next that fails is the job's last.
+    pub retries: u32,
+    /// How long a job waits at least after its request failed, the first time; doubles each time.
+    pub backoff_base: Micros,
+    /// Never longer than this.
+    pub backoff_max: Micros,
+}
+
+impl ProvisioningSpec {
+    /// How long a job waits after so many of its requests failed in a row; `None` if it gives up.
+    pub fn backoff(&self, failures: u32) -> Option<Micros> {
+        let tries_again = failures <= self.retries;
+        tries_again.then(|| doubled(self.backoff_base, failures).min(self.backoff_max))
+    }
 }
 
 /// Kueue's `waitForPodsReady`.
@@ -56,9 +81,14 @@ pub struct PodsReadySpec {
 impl PodsReadySpec {
     /// How long a job waits after it ran out of time so many times in a row.
     pub fn backoff(&self, timeouts: u32) -> Micros {
-        let doublings = timeouts.saturating_sub(1).min(63);
-        Micros(self.backoff_base.0.saturating_mul(1 << doublings)).min(self.backoff_max)
+        doubled(self.backoff_base, timeouts).min(self.backoff_max)
     }
+}
+
+/// The length of the nth of times that double.
+fn doubled(base: Micros, nth: u32) -> Micros {
+    let doublings = nth.saturating_sub(1).min(63);
+    Micros(base.0.saturating_mul(1 << doublings))
 }
 
 #[cfg(test)]
@@ -72,5 +102,18 @@ mod tests {
             PodsReadySpec { timeout: secs(300), backoff_base: secs(60), backoff_max: secs(3600) };
         let found = [1, 2, 3, 6, 7, 8, 200].map(|timeouts| spec.backoff(timeouts).0 / 1_000_000);
         assert_eq!(found, [60, 120, 240, 1920, 3600, 3600, 3600]);
+    }
+
+    #[test]
+    fn a_check_is_given_up_after_its_retries() {
+        let spec = ProvisioningSpec {
+            class: ProvisioningClass::CheckCapacity,
+            no_retry: true,
+            retries: 3,
+            backoff_base: Micros::from_secs(60),
+            backoff_max: Micros::from_secs(200),
+        };
+        let found = [1, 2, 3, 4].map(|failures| spec.backoff(failures).map(|it| it.0 / 1_000_000));
+        assert_eq!(found, [Some(60), Some(120), Some(200), None]);
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn queue(name: &str, nominal: u64) -> QueueSpec {
         strategy: Strategy::default(),
         when_can_borrow: WhenCanBorrow::default(),
         preemption: Preemption { within_queue: true, reclaim_within_cohort: Reclaim::Any },
+        provisioning: None,
     }
 }
 

@@ -12,6 +12,7 @@ mod lives;
 mod luck;
 mod metrics;
 mod preemption;
+mod provisioning;
 mod racks;
 mod scheduler;
 mod shapes;

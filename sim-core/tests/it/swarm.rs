@@ -4,8 +4,9 @@
 use crate::kueue::any_flavor;
 use crate::world::{World, pool, service};
 use contract::{
-    Action, Cadence, Constraints, GpuModel, HOSTNAME_KEY, Instant, Micros, NodeId, PodAffinity,
-    PodSpec, PoolId, Resources, Selector, ServiceId, TopologySpread, UsdPerHour, ZONE_KEY,
+    Action, Cadence, Constraints, GpuModel, HOSTNAME_KEY, Instant, JobId, Micros, NodeId,
+    PodAffinity, PodSpec, PoolId, ProvisioningAnswer, ProvisioningClass, Resources, Selector,
+    ServiceId, TopologySpread, UsdPerHour, ZONE_KEY,
 };
 use placement::quota::{Quota, Reclaim, Strategy as Strict, WhenCanBorrow};
 use proptest::prelude::*;
@@ -15,8 +16,8 @@ use sim_core::random::Seed;
 use sim_core::spec::{
     BatchSpec, Checkpoint, DisruptionBudget, FlavorSpec, GangScheduling, GatewaySpec, IntOrPercent,
     JobClassSpec, JobReach, KueueSpec, Level, LlmVariant, NodeStages, PodsReadySpec, PoolSpec,
-    QueueSpec, RackSpec, Routing, ServiceKind, ServiceSpec, SpotSpec, StandbySpec, StartupSpec,
-    StockOut, TimeoutOn, ZoneSpec,
+    ProvisioningSpec, QueueSpec, RackSpec, Routing, ServiceKind, ServiceSpec, SpotSpec,
+    StandbySpec, StartupSpec, StockOut, TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, JobArrival};
 use std::sync::Arc;
@@ -241,7 +242,14 @@ fn action(pools: usize, services: usize) -> impl Strategy<Value = Action> {
         1 => (node(), millis(0..10_000))
             .prop_map(|(node, after)| Action::Retire { node, after }),
         1 => node().prop_map(|node| Action::Delete { node }),
+        4 => (0_u32..6, answer())
+            .prop_map(|(job, answer)| Action::AnswerProvisioning { job: JobId(job), answer }),
     ]
+}
+
+fn answer() -> impl Strategy<Value = ProvisioningAnswer> {
+    use ProvisioningAnswer::{Failed, Found, NotFound, Provisioned};
+    prop::sample::select(vec![Found, Provisioned, NotFound, Failed])
 }
 
 fn script(pools: usize, services: usize) -> impl Strategy<Value = Vec<(Instant, Action)>> {
@@ -307,6 +315,17 @@ fn quota() -> impl Strategy<Value = Option<Quota>> {
     )
 }
 
+fn provisioning() -> impl Strategy<Value = ProvisioningSpec> {
+    let times = (0_u32..3, millis(0..30_000), millis(0..60_000));
+    times.prop_map(|(retries, backoff_base, backoff_max)| ProvisioningSpec {
+        class: ProvisioningClass::CheckCapacity,
+        no_retry: true,
+        retries,
+        backoff_base,
+        backoff_max,
+    })
+}
+
 prop_compose! {
     fn any_queue()(
         alone in prop::bool::weighted(0.2),
@@ -314,6 +333,7 @@ prop_compose! {
         strategy in prop::sample::select(vec![Strict::BestEffortFifo, Strict::StrictFifo]),
         when_can_borrow in prop::sample::select(vec![WhenCanBorrow::Borrow, WhenCanBorrow::TryNextFlavor]),
         within_queue in any::<bool>(),
+        provisioning in prop::option::weighted(0.4, provisioning()),
         reclaim_within_cohort in
             prop::sample::select(vec![Reclaim::Never, Reclaim::LowerPriority, Reclaim::Any]),
     ) -> QueueSpec {
@@ -324,6 +344,7 @@ prop_compose! {
             strategy,
             when_can_borrow,
             preemption: placement::quota::Preemption { within_queue, reclaim_within_cohort },
+            provisioning,
         }
     }
 }

@@ -375,6 +375,7 @@ impl Recorder for Log {
             pending: seen.pending.to_vec(),
             nodes: seen.nodes.to_vec(),
             pools: seen.pools.to_vec(),
+            provisioning: seen.provisioning.to_vec(),
         });
     }
 

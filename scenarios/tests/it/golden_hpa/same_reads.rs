@@ -42,7 +42,10 @@ fn decide(policy: &mut dyn Policy, run: &Run, sync: &Sync, current: u32) -> Opti
         pods: Pods::default(),
     }];
     let mut plan = Plan::default();
-    policy.decide(&Observation { now, services, pending: &[], nodes: &[], pools: &[] }, &mut plan);
+    policy.decide(
+        &Observation { now, services, pending: &[], nodes: &[], pools: &[], provisioning: &[] },
+        &mut plan,
+    );
     plan.decisions().iter().find_map(|decision| match decision.action {
         Some(Action::SetReplicas { replicas, .. }) => Some(replicas),
         _ => None,
