@@ -2,6 +2,7 @@
 
 mod batch;
 mod kueue;
+mod pace;
 mod shapes;
 
 use crate::delay::Delay;
@@ -16,6 +17,7 @@ pub use contract::{DisruptionBudget, IntOrPercent};
 
 pub use batch::{BatchSpec, Checkpoint, GangScheduling, JobClassSpec, JobReach, Level};
 pub use kueue::{FlavorSpec, KueueSpec, PodsReadySpec, ProvisioningSpec, QueueSpec};
+pub use pace::{Pace, Paces};
 pub(crate) use shapes::Shape;
 pub use shapes::{Alternatives, ReplicaShape};
 
@@ -220,10 +222,12 @@ pub enum ServiceKind {
     },
     /// A plain server.
     Plain {
-        /// Time to serve one request.
+        /// Time to serve one request on the reference GPU.
         service_time: Delay,
         /// Requests that one replica serves at once; more wait inside.
         concurrency: u32,
+        /// How fast it serves on which GPU.
+        paces: Paces,
     },
 }
 

@@ -7,11 +7,11 @@ use super::row::{self, Row, float};
 use super::rules::Rules;
 use super::{Asking, Bounds, Cluster};
 use crate::device::DeviceShortage;
-use crate::filter::{node_affinity, of_shape};
+use crate::filter::of_shape;
 use crate::packing::Scorer;
 use crate::sampling::enough;
 use crate::score::preferences::{
-    IMAGE_WEIGHT, NODE_AFFINITY_WEIGHT, POD_AFFINITY_WEIGHT, between, of_images, of_most,
+    IMAGE_WEIGHT, NODE_AFFINITY_WEIGHT, POD_AFFINITY_WEIGHT, between, of_images, of_most, preferred,
 };
 use crate::score::{PACKING_WEIGHT, TAINT_WEIGHT, intolerable, normalised};
 use crate::{Profile, Unschedulable};
@@ -38,14 +38,11 @@ struct View {
 impl View {
     fn of(spec: &PodSpec, profile: &Profile, kind: &Kind) -> Self {
         let zone = kind.zone.as_deref();
-        let label = |key: &str| node_affinity::label(&kind.shape, zone, key);
-        let preferences = spec.constraints.iter().flat_map(|own| &own.preferred_nodes);
-        let liked = preferences.filter(|preference| preference.term.matches(label));
         Self {
             suits: of_shape(spec, &kind.shape, zone).is_ok(),
             ceiling: Ceiling::new(profile).share(spec, profile, kind),
             intolerable: intolerable(spec, &kind.shape.taints),
-            preferred: liked.map(|preference| i64::from(preference.weight)).sum(),
+            preferred: preferred(spec, &kind.shape, zone),
         }
     }
 }

@@ -4,6 +4,7 @@ mod topology;
 
 pub use topology::{Reach, Share, Topology, room, roomiest, spread};
 
+use crate::score::preferences::{NODE_AFFINITY_WEIGHT, of_most, preferred};
 use crate::score::{TAINT_WEIGHT, intolerable, normalised, resources};
 use crate::{Candidate, Profile, fits};
 use contract::PodSpec;
@@ -44,8 +45,12 @@ fn best<Id>(spec: &PodSpec, nodes: &[(Id, Candidate<'_>)], profile: &Profile) ->
     let fitting = || nodes.iter().enumerate().filter(|(_, (_, node))| fits(spec, node).is_ok());
     let taints = |node: &Candidate<'_>| intolerable(spec, &node.shape.taints);
     let most = fitting().map(|(_, (_, node))| taints(node)).max()?;
+    let liked = |node: &Candidate<'_>| preferred(spec, node.shape, None);
+    let most_liked = fitting().map(|(_, (_, node))| liked(node)).max()?;
     let score = |node: &Candidate<'_>| {
-        resources(spec, node, profile) + TAINT_WEIGHT * normalised(taints(node), most)
+        resources(spec, node, profile)
+            + TAINT_WEIGHT * normalised(taints(node), most)
+            + NODE_AFFINITY_WEIGHT * of_most(liked(node), most_liked)
     };
     let ranked = fitting().map(|(place, (_, node))| (score(node), Reverse(place)));
     ranked.max().map(|(_, Reverse(place))| place)
@@ -94,6 +99,21 @@ mod tests {
     #[test]
     fn members_beyond_the_minimum_are_placed_as_far_as_they_fit() {
         check(&[8, 3], (3, 2, 4), Some(&[0, 0]));
+    }
+
+    #[test]
+    fn members_go_to_the_nodes_that_they_prefer_as_far_as_those_hold_them() {
+        let shapes = ["dear", "cheap"].map(|pool| {
+            let labels = [("pool".to_owned(), pool.to_owned())].into();
+            contract::NodeShape { labels, ..gpu_node("H100", 8) }
+        });
+        let mut nodes: Vec<_> = (0..).zip(shapes.iter().map(Candidate::fresh)).collect();
+        let term = contract::Selector::of_labels([("pool", "cheap")]);
+        let preferred_nodes = vec![contract::Preference { weight: 100, term }];
+        let own = contract::Constraints { preferred_nodes, ..contract::Constraints::default() };
+        let spec = PodSpec { constraints: Some(std::sync::Arc::new(own)), ..pod("0", "0B", 4) };
+        let found = allocate(&spec, 3, 3, &mut nodes, &Profile::default());
+        assert_eq!(found, Some(vec![1, 1, 0]));
     }
 
     proptest! {

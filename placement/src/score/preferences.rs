@@ -1,6 +1,8 @@
 //! `NodeAffinity`, `InterPodAffinity` and `ImageLocality` as scores: from what a node has to 0 to 100.
 
 use super::MAX;
+use crate::filter::node_affinity::label;
+use contract::{NodeShape, PodSpec};
 
 /// Weight of `NodeAffinity` in kube-scheduler's default profile.
 pub(crate) const NODE_AFFINITY_WEIGHT: u64 = 2;
@@ -20,6 +22,14 @@ const FEW_BYTES: u64 = 23 << 20;
 
 /// So much for each image scores 100 (kube-scheduler: `maxContainerThreshold`, 1000 MiB).
 const MANY_BYTES_EACH: u64 = 1000 << 20;
+
+/// The weights of a pod's node preferences that a node of this shape in a zone meets.
+pub(crate) fn preferred(spec: &PodSpec, shape: &NodeShape, zone: Option<&str>) -> i64 {
+    let preferences = spec.constraints.iter().flat_map(|own| &own.preferred_nodes);
+    let met =
+        preferences.filter(|preference| preference.term.matches(|key| label(shape, zone, key)));
+    met.map(|preference| i64::from(preference.weight)).sum()
+}
 
 /// The weights of preferred node affinity on a scale up to the `most` of any node; nothing if that is nothing
 /// (kube-scheduler: `DefaultNormalizeScore`).

@@ -1,4 +1,4 @@
-//! The catalogue: instance types, GPUs, models, delays and step times, embedded, each row with its source.
+//! The catalogue: instance types, GPUs, models, delays, step times and rates of work, embedded, each row with its source.
 //!
 //! The files under `scenarios/catalog/` are the data; to add a row, write it there.
 
@@ -11,6 +11,7 @@ mod mig;
 mod models;
 mod nodes;
 mod steps;
+mod throughput;
 
 use calibration::{HOST_OVERHEAD_MS, KV_READ_FACTOR, kv_capacity_tokens};
 use contract::{Bytes, MigBoard};
@@ -25,6 +26,7 @@ pub use mig::{MigProfileRow, MigRow};
 pub use models::{Model, Precision, UnknownPrecision};
 pub use nodes::{Arch, Instance, InterruptionBand, PriceConfidence};
 pub use steps::{Basis, Quality, StepRow};
+pub use throughput::{MeasuredRates, Workload};
 
 /// All tables of the catalogue.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub struct Catalogue {
     platforms: BTreeMap<String, Platform>,
     rows: Vec<StepRow>,
     row_sources: BTreeMap<String, String>,
+    workloads: BTreeMap<String, Workload>,
+    workload_sources: BTreeMap<String, String>,
 }
 
 /// What the catalogue cannot answer.
@@ -125,6 +129,7 @@ static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
     let nodes: nodes::NodeFile = parse(include_str!("../../catalog/nodes.toml"));
     let delays: delays::DelayFile = parse(include_str!("../../catalog/delays.toml"));
     let steps: steps::StepFile = parse(include_str!("../../catalog/llm.toml"));
+    let rates: throughput::ThroughputFile = parse(include_str!("../../catalog/throughput.toml"));
     Catalogue {
         gpus: gpus.gpu,
         mig_boards: mig.board,
@@ -136,6 +141,8 @@ static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
         platforms: delays.platform,
         rows: steps.row,
         row_sources: steps.source,
+        workloads: rates.workload,
+        workload_sources: rates.source,
     }
 });
 
@@ -209,6 +216,16 @@ impl Catalogue {
     /// All delays, by name.
     pub fn delays(&self) -> &BTreeMap<String, DelayRow> {
         &self.delays
+    }
+
+    /// All classes of work, by name.
+    pub fn workloads(&self) -> &BTreeMap<String, Workload> {
+        &self.workloads
+    }
+
+    /// The full source of rates of a class of work.
+    pub fn rates_source(&self, rates: &MeasuredRates) -> Option<&str> {
+        self.workload_sources.get(&rates.source).map(String::as_str)
     }
 
     /// All platforms, by name.

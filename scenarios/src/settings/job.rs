@@ -1,6 +1,6 @@
 //! A class of jobs: `[job.NAME]`, what its pods ask for, how long they work, when they come.
 
-use super::{DelaySetting, Length, Requests};
+use super::{DelaySetting, Factor, Length, Requests};
 use contract::{EvictionMarks, Micros, Toleration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub struct Job {
     /// GPU models that its pods can run on; any unless given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpu_models: Vec<String>,
+    /// Which of the nodes that can hold its pods they go to if they can.
+    #[serde(default, skip_serializing_if = "JobPrefer::is_any")]
+    pub prefer: JobPrefer,
     /// What each pod asks of a node, beside GPUs.
     #[serde(default)]
     pub requests: Requests,
@@ -40,6 +43,16 @@ pub struct Job {
     pub min_count: Option<NonZeroU32>,
     /// How long its work takes with all pods; with fewer it takes longer in proportion.
     pub duration: DelaySetting,
+    /// What its work is: a class of the catalogue's `throughput.toml`; it goes at the pace that the class has on each GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// The GPU that `duration` is given for; the A100-80GB-SXM unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_gpu: Option<String>,
+    /// How many times as fast as the reference it is on each GPU model that its pods may run on; that of `workload` unless
+    /// given, and without both all models are alike.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub throughput: BTreeMap<String, Factor>,
     /// From a pod's node to its container up: image, container, framework.
     #[serde(default = "start")]
     pub start: DelaySetting,
@@ -55,6 +68,25 @@ pub struct Job {
     pub queue: Option<String>,
     /// When jobs are submitted.
     pub submit: Submit,
+}
+
+/// Which nodes the pods of a job prefer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobPrefer {
+    /// None: the scheduler's other scores decide.
+    #[default]
+    Any,
+    /// Those of the pool where its work costs least, then the next (preferred node affinity): price of a GPU over its
+    /// throughput. Jobs with a `topology` go by that alone.
+    Cheapest,
+}
+
+impl JobPrefer {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+    fn is_any(&self) -> bool {
+        *self == Self::Any
+    }
 }
 
 /// One of the widths of a class of jobs.

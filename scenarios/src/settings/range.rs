@@ -3,7 +3,9 @@
 use contract::Micros;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
+use sim_core::spec::Pace;
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 /// A value outside the range that its setting allows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +92,45 @@ impl JsonSchema for Length {
     }
 }
 
+/// How fast a GPU model works, as a multiple of the reference GPU; kept to the thousandth.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Factor(f64);
+
+impl Factor {
+    /// In the engine's terms.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 10^6")]
+    pub(crate) fn pace(self) -> Pace {
+        let thousandths = NonZeroU32::new((self.0 * 1000.0).round() as u32);
+        Pace::of_thousandths(thousandths.expect("at least a thousandth"))
+    }
+}
+
+impl TryFrom<f64> for Factor {
+    type Error = OutOfRange;
+    fn try_from(value: f64) -> Result<Self, OutOfRange> {
+        let expected = "a factor from 0.001 to 1000";
+        let error = || OutOfRange { found: value.to_string(), expected };
+        let rounded = (value * 1000.0).round() / 1000.0;
+        (0.001..=1000.0).contains(&value).then_some(Self(rounded)).ok_or_else(error)
+    }
+}
+
+impl<'de> Deserialize<'de> for Factor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(f64::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Factor {
+    fn schema_name() -> Cow<'static, str> {
+        "Factor".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": 0.001, "maximum": 1000 })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +142,9 @@ mod tests {
         assert_eq!(share(1.0), Ok(Share(1.0)));
         assert_eq!(share(1.01), Err("found `1.01`, expected a share from 0 to 1".to_owned()));
         assert_eq!(share(f64::NAN), Err("found `NaN`, expected a share from 0 to 1".to_owned()));
+        let pace = |value| Factor::try_from(value).map(|factor| factor.pace().thousandths()).ok();
+        assert_eq!([0.001, 1.0, 1.96349, 1000.0].map(pace), [1, 1000, 1963, 1_000_000].map(Some));
+        assert_eq!([0.0, -1.0, 1000.1, f64::NAN].map(pace), [None; 4]);
         assert!(Length::try_from(Micros(1)).is_ok() && Length::try_from(Micros(0)).is_err());
     }
 }

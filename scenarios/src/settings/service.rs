@@ -1,6 +1,6 @@
 //! A service: `[service.NAME]`, what it serves, what stands in front, who calls.
 
-use super::{Alternatives, DelaySetting, DisruptionBudget, Length};
+use super::{Alternatives, DelaySetting, DisruptionBudget, Factor, Length};
 use crate::catalog::Precision;
 use contract::{Bytes, Constraints, EvictionMarks, GpuRequest, Micros, MilliCpu, Toleration};
 use indexmap::IndexMap;
@@ -129,10 +129,20 @@ pub struct Llm {
 pub struct Plain {
     /// Time to serve one request.
     pub service_time: DelaySetting,
+    /// What its requests are: a class of the catalogue's `throughput.toml`; it goes at the pace that the class has on each GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// The GPU that `service-time` is given for; the A100-80GB-SXM unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_gpu: Option<String>,
+    /// How many times as fast as the reference it is on each GPU model that its pods may run on; that of `workload` unless
+    /// given, and without both all models are alike.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub throughput: BTreeMap<String, Factor>,
     /// Requests that one replica serves at once; more wait inside.
     #[serde(default = "concurrency")]
     pub concurrency: NonZeroU32,
-    /// Whole GPUs of a replica, whichever model; the time to serve is that on them.
+    /// Whole GPUs of a replica, whichever model; the time to serve is that on them, as far as `throughput` says nothing.
     #[serde(default)]
     pub gpus: u32,
     /// Image size, compressed.

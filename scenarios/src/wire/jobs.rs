@@ -1,6 +1,7 @@
 //! Jobs: what their pods ask for, how they work, when they come.
 
 use super::Check;
+use super::throughput::Rated;
 use crate::catalog::Stage;
 use crate::document::{KeyPath, key};
 use crate::error::ScenarioError;
@@ -38,9 +39,11 @@ impl Check<'_> {
         pools: &[PoolSpec],
     ) -> Result<WiredJobs, ScenarioError> {
         let at = |part: &str| key(["job", name, part]);
-        let pod = self.job_pod(name, job)?;
+        let mut pod = self.job_pod(name, job)?;
         self.pod_fits_somewhere(name, &pod, pools)?;
         self.racks_hold(name, job, &pod, pools)?;
+        let paces = self.paces(Rated::job(name, job), &pod, pools)?;
+        pod.constraints = self.preferences(name, job, &pod, &paces, pools)?;
         let startup = self.delay(&at("start"), &job.start, Some(Stage::Container), None)?;
         let pattern = JobPattern {
             submissions: self.submissions(name, &job.submit)?,
@@ -58,6 +61,7 @@ impl Check<'_> {
             name: name.into(),
             startup,
             checkpoint,
+            paces,
             queue: None,
             reach: job.topology.map(Into::into),
         };

@@ -12,6 +12,7 @@ mod queues;
 mod services;
 mod sharing;
 mod stacks;
+mod throughput;
 
 use crate::catalog::{Catalogue, DelayRow, Model, Stage};
 use crate::document::{Document, KeyPath};

@@ -1,6 +1,7 @@
 //! Services: what a replica serves, how it starts, and the gateway in front.
 
 use super::sharing::part_memory;
+use super::throughput::Rated;
 use super::{Check, bare};
 use crate::catalog::{Basis, CatalogueError, LlmFigures, Model, Stage};
 use crate::document::{KeyPath, key};
@@ -15,7 +16,7 @@ use placement::{Misfit, fits_fresh};
 use sim_core::delay::Delay;
 use sim_core::llm::{EngineSettings, StepModel};
 use sim_core::spec::{
-    self, GatewaySpec, LlmVariant, PoolSpec, ServiceKind, ServiceSpec, Slo, StartupSpec,
+    self, GatewaySpec, LlmVariant, Paces, PoolSpec, ServiceKind, ServiceSpec, Slo, StartupSpec,
 };
 use std::sync::Arc;
 use traces::Traffic;
@@ -124,12 +125,16 @@ impl Check<'_> {
             self.parts_somewhere(&self.part_key(name), &pod, pools)?;
         }
         self.tokens_are_there(name, service)?;
+        let mut kind = served.kind;
+        if let (Some(plain), ServiceKind::Plain { paces, .. }) = (&mut service.plain, &mut kind) {
+            *paces = self.paces(Rated::plain(name, plain), &pod, pools)?;
+        }
         let spec = ServiceSpec {
             name: name.into(),
             pod: Arc::new(pod),
             alternatives: spec::Alternatives::default(),
             initial: service.initial,
-            kind: served.kind,
+            kind,
             startup: served.startup,
             gateway: gateway(&service.gateway, &service.client),
             slo: slo(&service.slo),
@@ -331,7 +336,7 @@ impl Check<'_> {
         let concurrency = plain.concurrency.get();
         let typical = service_time.typical();
         Ok(Served {
-            kind: ServiceKind::Plain { service_time, concurrency },
+            kind: ServiceKind::Plain { service_time, concurrency, paces: Paces::default() },
             startup,
             gpu_models: Vec::new(),
             gpus: plain.gpus,

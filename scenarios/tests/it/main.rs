@@ -23,3 +23,4 @@ mod mixed_gpus;
 mod node_complaints;
 mod packing;
 mod packing_profiles;
+mod throughput;

@@ -9,6 +9,7 @@ use crate::queue::Class;
 use crate::recorder::JobDecision;
 use crate::server::GpuUse;
 use crate::source::JobArrival;
+use crate::spec::Pace;
 use contract::{Instant, JobId, Micros, Owner, PodId, PodStage};
 
 impl Engine<'_> {
@@ -90,7 +91,7 @@ impl Engine<'_> {
         let created = pod.id;
         let PodRef { id, slot } = self.insert_pending(pod);
         let job = self.job_mut(number).expect("members are made of living jobs");
-        job.members.push(Member { id, slot, bound: false, running: false });
+        job.members.push(Member { id, slot, bound: false, running: false, pace: Pace::REFERENCE });
         self.fingerprint.event(self.now, tag::POD, u64::from(created.0) << 8);
         PodRef { id, slot }
     }
@@ -126,13 +127,24 @@ impl Engine<'_> {
     /// A member has got a node, where its container starts.
     pub(super) fn begin_member(&mut self, number: JobId, pod: PodRef) {
         let now = self.now;
+        let pace = self.pace_of_member(number, pod);
         let Some(job) = self.job_mut(number) else { return };
         job.settle(now);
-        job.member_mut(pod.id).expect("pods know their job").bound = true;
+        let member = job.member_mut(pod.id).expect("pods know their job");
+        (member.bound, member.pace) = (true, pace);
         self.enter_pod_stage(pod, PodStage::Starting);
         let wait = self.pod(pod).map_or(Micros::ZERO, |pod| pod.container);
         self.queue.push(now + wait, Class::Stage, Event::PodStageOver(pod, PodStage::Starting));
         self.update_occupancies(number);
+    }
+
+    /// How fast a member can work on the GPUs of its node.
+    fn pace_of_member(&self, number: JobId, pod: PodRef) -> Pace {
+        let node = self.pod(pod).and_then(|pod| pod.node);
+        let (Some(job), Some(node)) = (self.job(number), node) else { return Pace::REFERENCE };
+        let pool = self.fleet.node(node).pool.index();
+        let gpu = self.fleet.specs[pool].shape.gpu.as_ref();
+        self.job_classes[job.class].spec.paces.on(gpu)
     }
 
     /// A member's container is up: the job works if enough others are.
@@ -146,16 +158,16 @@ impl Engine<'_> {
         self.work_on(number);
     }
 
-    /// The number of running members changed: work goes on at another pace, or begins.
+    /// The members that run changed: work goes on at another pace, or begins.
     fn work_on(&mut self, number: JobId) {
         let now = self.now;
         let Some(job) = self.jobs[number.index()].as_deref_mut() else { return };
-        let running = job.running();
-        if running < job.arrival.min_count {
+        let crew = job.crew();
+        if crew.members < job.arrival.min_count {
             return;
         }
         job.books.first_ran.get_or_insert(now);
-        let spent = job.progress.run(now, running);
+        let spent = job.progress.run(now, crew);
         job.books.spent(spent);
         self.fleet.ledger.job(spent, job.pod.requests.gpus);
         job.stretch += 1;
@@ -280,12 +292,12 @@ impl Engine<'_> {
             let waits = self.what_it_waits_for(JobId(id(place)));
             let Some(job) = self.jobs[place].as_deref_mut() else { continue };
             job.settle(now);
-            let running = job.progress.members();
+            let crew = job.progress.crew();
             let spent = job.progress.pause(now);
             job.books.spent(spent);
             self.fleet.ledger.job(spent, job.pod.requests.gpus);
-            if let Some(running) = running {
-                job.progress.run(now, running);
+            if let Some(crew) = crew {
+                job.progress.run(now, crew);
             }
             let books = &mut self.job_classes[job.class].books;
             books.unfinished(&job.books, job.pod.requests.gpus, waits);

@@ -183,10 +183,12 @@ impl Engine<'_> {
 
     fn make_server(&self, service: ServiceId, shape: usize, node_place: usize) -> Server {
         let pool = self.fleet.seen[node_place].pool.index();
+        let gpu = self.fleet.specs[pool].shape.gpu.as_ref();
         match self.services[service.index()].spec.shape(shape).kind {
-            ServiceKind::Plain { concurrency, .. } => Server::Plain(PlainServer::new(*concurrency)),
+            ServiceKind::Plain { concurrency, paces, .. } => {
+                Server::Plain(PlainServer::new(*concurrency, paces.on(gpu)))
+            }
             ServiceKind::Llm { variants } => {
-                let gpu = self.fleet.specs[pool].shape.gpu.as_ref();
                 let variant = variants.iter().find(|variant| Some(&variant.gpu) == gpu);
                 let variant = variant.expect("pods run only on GPUs that the service names");
                 Server::Llm(Box::new(llm::Replica::new(variant.model.clone(), variant.engine)))

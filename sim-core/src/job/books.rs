@@ -114,7 +114,7 @@ impl ClassBooks {
         self.arrived += 1;
     }
 
-    /// A job completed, after so long alone on the GPUs it asked for.
+    /// A job completed that alone on the GPUs it asked for, of the reference model, takes so long.
     pub(crate) fn completed(&mut self, now: Instant, job: &JobBooks, gpus: u32, duration: Micros) {
         self.completed += 1;
         let completion_time = now.since(job.arrived);

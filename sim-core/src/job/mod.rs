@@ -5,12 +5,12 @@ mod progress;
 mod quotas;
 
 pub(crate) use books::{ClassBooks, JobBooks};
-pub(crate) use progress::{Progress, Spent};
+pub(crate) use progress::{Crew, Progress, Spent};
 pub(crate) use quotas::{Asked, Quotas, Way};
 
 use crate::outcome::JobClassSummary;
 use crate::source::{JobArrival, JobSource};
-use crate::spec::JobClassSpec;
+use crate::spec::{JobClassSpec, Pace};
 use contract::{Instant, PodId, PodSpec};
 use std::sync::Arc;
 
@@ -50,6 +50,8 @@ pub(crate) struct Member {
     pub(crate) bound: bool,
     /// Its container is up.
     pub(crate) running: bool,
+    /// How fast it could work on its node's GPUs; the reference's until it has a node.
+    pub(crate) pace: Pace,
 }
 
 /// Everything about one job that changes during a run, save its pods.
@@ -99,6 +101,12 @@ impl Job {
     /// Members whose containers are up.
     pub(crate) fn running(&self) -> u32 {
         count(self.members.iter().filter(|member| member.running))
+    }
+
+    /// The members whose containers are up, at the pace of the slowest of them.
+    pub(crate) fn crew(&self) -> Crew {
+        let paces = self.members.iter().filter(|member| member.running).map(|member| member.pace);
+        Crew { members: self.running(), pace: paces.min().unwrap_or(Pace::REFERENCE) }
     }
 
     /// Members that have been made.

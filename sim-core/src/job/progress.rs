@@ -1,9 +1,10 @@
 //! How far a job's work is: stretches of running, checkpoints, what an interruption undoes.
 //!
-//! Work is counted in member time: microseconds of one member. A job of `width` members and a duration has
-//! `width * duration` of it, and while `n` members run it falls by `n` a microsecond.
+//! Work is counted in thousandths of what one member on the reference GPU does in a microsecond. A job of `width`
+//! members and a duration has `width * duration * 1000` of it, and while `n` members run at a pace of `p` thousandths it
+//! falls by `n * p` a microsecond. Time is counted beside it: microseconds of one member, at whatever pace.
 
-use crate::spec::Checkpoint;
+use crate::spec::{Checkpoint, Pace};
 use contract::{Instant, Micros};
 
 /// Member time by what it was spent on.
@@ -15,11 +16,43 @@ pub(crate) struct Spent {
     pub(crate) overhead: u128,
 }
 
-/// A stretch in which the same number of members run.
+/// The members that run, in lock step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Crew {
+    /// How many; one at least.
+    pub(crate) members: u32,
+    /// How fast each of them works.
+    pub(crate) pace: Pace,
+}
+
+impl Crew {
+    /// Work that is done in this time.
+    fn work_in(self, time: Micros) -> u128 {
+        u128::from(time.0) * self.work_a_microsecond()
+    }
+
+    fn work_a_microsecond(self) -> u128 {
+        u128::from(self.members) * u128::from(self.pace.thousandths())
+    }
+
+    fn member_time(self, time: Micros) -> u128 {
+        u128::from(time.0) * u128::from(self.members)
+    }
+}
+
+/// How far a job has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reached {
+    work: u128,
+    /// Member time that it took.
+    took: u128,
+}
+
+/// A stretch in which the same crew runs.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     since: Instant,
-    members: u32,
+    crew: Crew,
     /// Its first part, in which the state is read again.
     reading: Micros,
 }
@@ -28,25 +61,27 @@ struct Stretch {
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     checkpoint: Option<Checkpoint>,
+    /// Work.
     total: u128,
-    done: u128,
+    done: Reached,
     /// What the last checkpoint holds.
-    saved: u128,
+    saved: Reached,
     /// The next stretch begins with reading the state again.
     restarts: bool,
     stretch: Option<Stretch>,
 }
 
 impl Progress {
-    /// Nothing is done yet.
+    /// Nothing is done yet of what takes so many members so long on the reference GPU.
     pub(crate) fn new(duration: Micros, width: u32, checkpoint: Option<Checkpoint>) -> Self {
-        let total = u128::from(duration.0) * u128::from(width);
-        Self { checkpoint, total, done: 0, saved: 0, restarts: false, stretch: None }
+        let total = Crew { members: width, pace: Pace::REFERENCE }.work_in(duration);
+        let [done, saved] = [Reached::default(); 2];
+        Self { checkpoint, total, done, saved, restarts: false, stretch: None }
     }
 
-    /// How many members work, if any.
-    pub(crate) fn members(&self) -> Option<u32> {
-        self.stretch.map(|stretch| stretch.members)
+    /// Who works, if anybody does.
+    pub(crate) fn crew(&self) -> Option<Crew> {
+        self.stretch.map(|stretch| stretch.crew)
     }
 
     /// Whether members work.
@@ -54,14 +89,14 @@ impl Progress {
         self.stretch.is_some()
     }
 
-    /// So many members run from now on. Gives what the stretch that ends was spent on.
-    pub(crate) fn run(&mut self, now: Instant, members: u32) -> Spent {
+    /// These members run from now on. Gives what the stretch that ends was spent on.
+    pub(crate) fn run(&mut self, now: Instant, crew: Crew) -> Spent {
         let spent = self.pause(now);
         let reading = match &self.checkpoint {
             Some(checkpoint) if std::mem::take(&mut self.restarts) => checkpoint.restart,
             _ => Micros::ZERO,
         };
-        self.stretch = Some(Stretch { since: now, members, reading });
+        self.stretch = Some(Stretch { since: now, crew, reading });
         spent
     }
 
@@ -70,30 +105,37 @@ impl Progress {
         let Some(stretch) = self.stretch.take() else { return Spent::default() };
         let elapsed = now.since(stretch.since);
         let (worked, saved) = self.divide(elapsed - stretch.reading);
-        let members = u128::from(stretch.members);
         if let Some(saved) = saved {
-            self.saved = (self.done + u128::from(saved.0) * members).min(self.total);
+            self.saved = self.after(stretch.crew, saved);
         }
         // The state has to be read to the end before work goes on.
         self.restarts |= elapsed < stretch.reading;
-        let worked = u128::from(worked.0) * members;
-        self.done = (self.done + worked).min(self.total);
-        Spent { worked, overhead: u128::from(elapsed.0) * members - worked }
+        self.done = self.after(stretch.crew, worked);
+        let worked = stretch.crew.member_time(worked);
+        Spent { worked, overhead: stretch.crew.member_time(elapsed) - worked }
     }
 
-    /// The job is interrupted while paused: work goes back to the last checkpoint. Gives what is lost.
+    /// How far it will have come when a crew has worked for this time more.
+    fn after(&self, crew: Crew, time: Micros) -> Reached {
+        Reached {
+            work: (self.done.work + crew.work_in(time)).min(self.total),
+            took: self.done.took + crew.member_time(time),
+        }
+    }
+
+    /// The job is interrupted while paused: work goes back to the last checkpoint. Gives the member time that is lost.
     pub(crate) fn undo(&mut self) -> u128 {
         assert!(!self.runs(), "an interrupted job has stopped");
-        let lost = self.done - self.saved;
+        let lost = self.done.took - self.saved.took;
         self.done = self.saved;
-        self.restarts = self.saved > 0;
+        self.restarts = self.saved.work > 0;
         lost
     }
 
     /// When the work will be done if nothing changes; `None` while nobody works.
     pub(crate) fn ends_at(&self) -> Option<Instant> {
         let stretch = self.stretch?;
-        let left = (self.total - self.done).div_ceil(u128::from(stretch.members));
+        let left = (self.total - self.done.work).div_ceil(stretch.crew.work_a_microsecond());
         let left = Micros(u64::try_from(left).unwrap_or(u64::MAX));
         // No checkpoint is written once the work is done.
         let pauses = self.checkpoint.as_ref().map_or(Micros::ZERO, |checkpoint| {
@@ -118,6 +160,7 @@ impl Progress {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::num::NonZeroU32;
 
     fn secs(seconds: u64) -> Micros {
         Micros::from_secs(seconds)
@@ -125,6 +168,11 @@ mod tests {
 
     fn at(seconds: u64) -> Instant {
         Instant::ZERO + secs(seconds)
+    }
+
+    /// So many members on the reference GPU.
+    fn crew(members: u32) -> Crew {
+        Crew { members, pace: Pace::REFERENCE }
     }
 
     /// A checkpoint every 100 s takes 10 s, and 30 s to read.
@@ -143,12 +191,12 @@ mod tests {
                 *sum += more / 1_000_000;
             }
         };
-        progress.run(at(0), 4);
+        progress.run(at(0), crew(4));
         for &second in interrupted {
             let spent = progress.pause(at(second));
             let lost = progress.undo();
             add(spent, lost);
-            progress.run(at(second + 5), 4);
+            progress.run(at(second + 5), crew(4));
         }
         let end = progress.ends_at().expect("it runs");
         add(progress.pause(end), 0);
@@ -177,8 +225,8 @@ mod tests {
     #[test]
     fn fewer_members_take_longer() {
         let mut progress = Progress::new(secs(100), 4, None);
-        progress.run(at(0), 4);
-        progress.run(at(50), 2);
+        progress.run(at(0), crew(4));
+        progress.run(at(50), crew(2));
         assert_eq!(progress.ends_at(), Some(at(150)));
     }
 
@@ -192,7 +240,7 @@ mod tests {
             let mut progress = Progress::new(secs(250), 4, Some(checkpoint));
             let (mut now, mut members) = (at(0), 4);
             let (mut sum, mut lost, mut held) = (Spent::default(), 0, 0);
-            progress.run(now, members);
+            progress.run(now, crew(members));
             for (seconds, next, undone) in changes {
                 let until = now + secs(seconds);
                 if progress.ends_at().is_some_and(|end| end <= until) {
@@ -207,12 +255,12 @@ mod tests {
                 }
                 members = next;
                 if members > 0 {
-                    progress.run(now, members);
+                    progress.run(now, crew(members));
                 }
             }
             if members == 0 {
                 members = 1;
-                progress.run(now, members);
+                progress.run(now, crew(members));
             }
             let end = progress.ends_at().expect("it runs");
             held += u128::from(end.since(now).0) * u128::from(members);
@@ -222,7 +270,30 @@ mod tests {
             // The last microsecond is worked by all, whether or not there is work for all.
             let work = u128::from(secs(250).0) * 4;
             prop_assert!((work..work + 4).contains(&kept), "{kept} of {work}");
-            prop_assert!(progress.done == progress.total);
+            prop_assert!(progress.done.work == progress.total);
+        }
+
+        #[test]
+        fn a_crew_at_a_pace_takes_as_much_longer_as_it_is_slower_however_often_it_changes(
+            duration in 1_u64..1_000_000,
+            members in 1_u32..9,
+            stretches in prop::collection::vec((1_u32..5_000, 1_u64..200_000), 1..8),
+        ) {
+            let mut progress = Progress::new(Micros(duration), members, None);
+            let (mut now, mut done) = (Instant::ZERO, 0);
+            for (thousandths, time) in stretches {
+                let pace = Pace::of_thousandths(NonZeroU32::new(thousandths).expect("from one"));
+                progress.run(now, Crew { members, pace });
+                let left = u128::from(duration) * 1000 - done;
+                let end = progress.ends_at().expect("it runs");
+                let expected = left.div_ceil(u128::from(thousandths));
+                prop_assert_eq!(u128::from(end.since(now).0), expected);
+                if end <= now + Micros(time) {
+                    break;
+                }
+                done += u128::from(time) * u128::from(thousandths);
+                now = now + Micros(time);
+            }
         }
     }
 }

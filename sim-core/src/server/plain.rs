@@ -1,6 +1,7 @@
 //! A plain server: c requests at a time, each for its own service time, the rest in line.
 
 use crate::llm::Event;
+use crate::spec::Pace;
 use contract::{Instant, Micros};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -9,6 +10,7 @@ use std::collections::{BinaryHeap, VecDeque};
 #[derive(Debug)]
 pub(crate) struct PlainServer {
     concurrency: u32,
+    pace: Pace,
     /// (end, key) of what is worked on.
     running: BinaryHeap<Reverse<(Instant, u32)>>,
     waiting: VecDeque<(u32, Micros)>,
@@ -19,11 +21,12 @@ pub(crate) struct PlainServer {
 }
 
 impl PlainServer {
-    /// An idle server.
-    pub(crate) fn new(concurrency: u32) -> Self {
+    /// An idle server that works at a pace.
+    pub(crate) fn new(concurrency: u32, pace: Pace) -> Self {
         assert!(concurrency > 0, "scenario checks concurrency");
         Self {
             concurrency,
+            pace,
             running: BinaryHeap::new(),
             waiting: VecDeque::new(),
             started: Vec::new(),
@@ -96,7 +99,7 @@ impl PlainServer {
     fn start(&mut self, now: Instant) {
         while self.running() < self.concurrency {
             let Some((key, work)) = self.waiting.pop_front() else { return };
-            self.running.push(Reverse((now + work, key)));
+            self.running.push(Reverse((now + self.pace.time_for(work), key)));
             self.started.push((key, now));
             self.busy_since.get_or_insert(now);
         }
@@ -121,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_third_request_waits_for_the_first_of_two_workers() {
-        let mut server = PlainServer::new(2);
+        let mut server = PlainServer::new(2, Pace::REFERENCE);
         for (key, work) in [(1, 30), (2, 10), (3, 5)] {
             server.submit(Instant(0), key, Micros(work));
         }
@@ -141,7 +144,7 @@ mod tests {
 
     #[test]
     fn an_aborted_request_gives_its_worker_to_the_next() {
-        let mut server = PlainServer::new(1);
+        let mut server = PlainServer::new(1, Pace::REFERENCE);
         server.submit(Instant(0), 1, Micros(100));
         server.submit(Instant(0), 2, Micros(10));
         assert!(server.abort(Instant(20), 1));

@@ -217,11 +217,16 @@ impl SharedServer {
 mod tests {
     use super::*;
     use crate::server::PlainServer;
+    use crate::spec::Pace;
     use proptest::prelude::*;
 
     fn server(own: u16) -> SharedServer {
         let own = GpuMilli::try_from(own).expect("thousandths");
-        SharedServer::new(Server::Plain(PlainServer::new(1)), vec![own], Instant(0))
+        SharedServer::new(
+            Server::Plain(PlainServer::new(1, Pace::REFERENCE)),
+            vec![own],
+            Instant(0),
+        )
     }
 
     fn job(key: u32, work: u64) -> Job {

@@ -1,6 +1,6 @@
 //! Jobs, in the engine's own terms.
 
-use super::KueueSpec;
+use super::{KueueSpec, Paces};
 use crate::delay::Delay;
 use contract::Micros;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct JobClassSpec {
     pub startup: Delay,
     /// How its work is saved; without, an interruption loses all of it.
     pub checkpoint: Option<Checkpoint>,
+    /// How fast its work goes on which GPU; all members go at the pace of the slowest.
+    pub paces: Paces,
     /// The place of its queue; Kueue leaves jobs without one alone.
     pub queue: Option<usize>,
     /// How close together its pods stand where they are placed together (`Off` places them one by one); such a job
@@ -53,7 +55,7 @@ pub enum Level {
 /// How the work of a job is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Work between two checkpoints; longer than zero.
+    /// Time at work between two checkpoints, at whatever pace; longer than zero.
     pub interval: Micros,
     /// How long the job pauses to write one.
     pub cost: Micros,

@@ -6,7 +6,7 @@ use contract::{
 };
 use sim_core::JobArrival;
 use sim_core::outcome::JobClassSummary;
-use sim_core::spec::{Checkpoint, GangScheduling, JobClassSpec};
+use sim_core::spec::{Checkpoint, GangScheduling, JobClassSpec, Paces};
 use std::sync::Arc;
 
 /// A gang of pods with one GPU each, submitted at a second, that works for so long.
@@ -29,6 +29,7 @@ fn world(nodes: u32, gangs: GangScheduling, jobs: Vec<JobArrival>) -> World {
         name: "train".into(),
         startup: fixed(10),
         checkpoint: None,
+        paces: Paces::default(),
         queue: None,
         reach: None,
     };

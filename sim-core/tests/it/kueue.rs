@@ -7,8 +7,8 @@ use placement::quota::{Preemption, Quota, Reclaim, Strategy, WhenCanBorrow};
 use sim_core::JobArrival;
 use sim_core::outcome::{Evictions, JobClassSummary};
 use sim_core::spec::{
-    FlavorSpec, GangScheduling, JobClassSpec, JobReach, KueueSpec, Level, PodsReadySpec, PoolSpec,
-    QueueSpec, RackSpec,
+    FlavorSpec, GangScheduling, JobClassSpec, JobReach, KueueSpec, Level, Paces, PodsReadySpec,
+    PoolSpec, QueueSpec, RackSpec,
 };
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ fn world(nodes: u32, nominal: [u64; 2], red: Vec<JobArrival>, blue: Vec<JobArriv
         name: names[place].into(),
         startup: fixed(10),
         checkpoint: None,
+        paces: Paces::default(),
         queue: Some(place),
         reach: None,
     };

@@ -11,6 +11,7 @@ mod ledger;
 mod lives;
 mod luck;
 mod metrics;
+mod paces;
 mod preemption;
 mod provisioning;
 mod racks;

@@ -70,6 +70,7 @@ fn a_victim_finishes_its_work_while_the_node_is_held() {
     world.spec.services[1].kind = sim_core::spec::ServiceKind::Plain {
         service_time: crate::world::fixed(20),
         concurrency: 1,
+        paces: sim_core::spec::Paces::default(),
     };
     world.arrivals[1] = vec![crate::world::arrival(at(5))];
     world.act(10, replicas(1));
@@ -87,6 +88,7 @@ fn grace_ends_a_victims_work() {
     world.spec.services[1].kind = sim_core::spec::ServiceKind::Plain {
         service_time: crate::world::fixed(300),
         concurrency: 1,
+        paces: sim_core::spec::Paces::default(),
     };
     world.arrivals[1] = vec![crate::world::arrival(at(5))];
     world.act(10, replicas(1));

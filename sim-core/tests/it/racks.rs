@@ -4,7 +4,7 @@ use crate::jobs::gang;
 use crate::world::{Flight, World, fixed};
 use contract::NodeId;
 use sim_core::JobArrival;
-use sim_core::spec::{GangScheduling, JobClassSpec, JobReach, Level, RackSpec};
+use sim_core::spec::{GangScheduling, JobClassSpec, JobReach, Level, Paces, RackSpec};
 
 /// Nodes of two GPUs, two to a rack and two racks to a block; gangs of one GPU a pod.
 fn world(nodes: u32, gangs: GangScheduling, reach: JobReach, jobs: Vec<JobArrival>) -> World {
@@ -15,6 +15,7 @@ fn world(nodes: u32, gangs: GangScheduling, reach: JobReach, jobs: Vec<JobArriva
         name: "train".into(),
         startup: fixed(10),
         checkpoint: None,
+        paces: Paces::default(),
         queue: None,
         reach: Some(reach),
     }];

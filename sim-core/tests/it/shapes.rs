@@ -2,7 +2,7 @@
 
 use crate::world::{World, fixed, replicas, secs};
 use contract::{Action, PodSpec, PoolId};
-use sim_core::spec::{Alternatives, ReplicaShape, ServiceKind};
+use sim_core::spec::{Alternatives, Paces, ReplicaShape, ServiceKind};
 use std::sync::Arc;
 
 /// A first shape that asks for more GPUs than a node has, and one that fits and takes `seconds` for a request.
@@ -13,7 +13,8 @@ fn world(seconds: u64) -> World {
     let mut large = PodSpec::clone(&small);
     large.requests.gpus = 100;
     service.pod = Arc::new(large);
-    let kind = ServiceKind::Plain { service_time: fixed(1), concurrency: 1 };
+    let kind =
+        ServiceKind::Plain { service_time: fixed(1), concurrency: 1, paces: Paces::default() };
     let mut startup = service.startup.clone();
     startup.engine = fixed(seconds);
     let shapes = vec![ReplicaShape { pod: small, kind, startup }];

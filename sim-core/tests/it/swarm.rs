@@ -15,8 +15,8 @@ use sim_core::llm::{EngineSettings, StepModel, StepTables};
 use sim_core::random::Seed;
 use sim_core::spec::{
     BatchSpec, Checkpoint, DisruptionBudget, FlavorSpec, GangScheduling, GatewaySpec, IntOrPercent,
-    JobClassSpec, JobReach, KueueSpec, Level, LlmVariant, NodeStages, PodsReadySpec, PoolSpec,
-    ProvisioningSpec, QueueSpec, RackSpec, Routing, ServiceKind, ServiceSpec, SpotSpec,
+    JobClassSpec, JobReach, KueueSpec, Level, LlmVariant, NodeStages, Paces, PodsReadySpec,
+    PoolSpec, ProvisioningSpec, QueueSpec, RackSpec, Routing, ServiceKind, ServiceSpec, SpotSpec,
     StandbySpec, StartupSpec, StockOut, TimeoutOn, ZoneSpec,
 };
 use sim_core::{Arrival, JobArrival};
@@ -148,8 +148,11 @@ fn llm() -> impl Strategy<Value = ServiceKind> {
 
 fn kind() -> impl Strategy<Value = ServiceKind> {
     let plain = (delay(5_000), 1_u32..4);
-    let plain = plain
-        .prop_map(|(service_time, concurrency)| ServiceKind::Plain { service_time, concurrency });
+    let plain = plain.prop_map(|(service_time, concurrency)| ServiceKind::Plain {
+        service_time,
+        concurrency,
+        paces: Paces::default(),
+    });
     prop_oneof![plain, llm()]
 }
 
@@ -471,6 +474,7 @@ fn world(case: &Case) -> World {
         name: "jobs".into(),
         startup: startup.clone(),
         checkpoint,
+        paces: Paces::default(),
         queue: Some(queue),
         reach,
     };

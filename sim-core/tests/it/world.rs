@@ -9,8 +9,8 @@ use sim_core::outcome::{Cause, RequestCounts, ServiceSummary};
 use sim_core::random::Seed;
 use sim_core::spec::{
     BatchSpec, ControlSpec, DataPathSpec, DivisionSpec, GatewaySpec, MetricsPath, NodeStages,
-    PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, StockOut, TimeoutOn,
-    ZoneSpec,
+    Paces, PoolSpec, Routing, RunSpec, ServiceKind, ServiceSpec, Slo, StartupSpec, StockOut,
+    TimeoutOn, ZoneSpec,
 };
 use sim_core::{
     Arrival, ArrivalSource, JobArrival, JobDecision, JobSource, Outcome, Recorder, Sources,
@@ -112,7 +112,8 @@ impl World {
 
     /// A request of the first service takes so long, and a replica serves so many at once.
     pub(crate) fn serve(&mut self, service_time: Delay, concurrency: u32) {
-        self.service().kind = ServiceKind::Plain { service_time, concurrency };
+        self.service().kind =
+            ServiceKind::Plain { service_time, concurrency, paces: Paces::default() };
     }
 
     /// Requests of the first service arrive at these seconds.
@@ -269,7 +270,11 @@ pub(crate) fn service() -> ServiceSpec {
         name: "service".into(),
         pod: Arc::new(PodSpec { requests, ..PodSpec::default() }),
         initial: 0,
-        kind: ServiceKind::Plain { service_time: fixed(1), concurrency: 1 },
+        kind: ServiceKind::Plain {
+            service_time: fixed(1),
+            concurrency: 1,
+            paces: Paces::default(),
+        },
         startup: StartupSpec {
             image: Bytes(10_000_000_000),
             container: fixed(3),

@@ -257,7 +257,11 @@ fn service(name: &str, first: &Step) -> ServiceSpec {
         name: name.into(),
         pod: Arc::new(PodSpec { requests, ..PodSpec::default() }),
         initial: 0,
-        kind: ServiceKind::Plain { service_time: seconds(1.0), concurrency: 1 },
+        kind: ServiceKind::Plain {
+            service_time: seconds(1.0),
+            concurrency: 1,
+            paces: sim_core::spec::Paces::default(),
+        },
         startup: StartupSpec {
             image: Bytes(0),
             container: seconds(1.0),

@@ -246,7 +246,11 @@ fn service(run: &Run) -> ServiceSpec {
         name: run.id.as_str().into(),
         pod: Arc::new(PodSpec { requests, ..PodSpec::default() }),
         initial: run.initial_replicas,
-        kind: ServiceKind::Plain { service_time: seconds(1.0), concurrency: 1 },
+        kind: ServiceKind::Plain {
+            service_time: seconds(1.0),
+            concurrency: 1,
+            paces: sim_core::spec::Paces::default(),
+        },
         startup: StartupSpec {
             image: Bytes(0),
             container: seconds(0.0),

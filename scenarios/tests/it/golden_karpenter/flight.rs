@@ -400,7 +400,11 @@ fn service(pod: &PodText) -> ServiceSpec {
         name: pod.app.as_str().into(),
         pod: Arc::new(spec),
         initial: 0,
-        kind: ServiceKind::Plain { service_time: fixed(1.0), concurrency: 1 },
+        kind: ServiceKind::Plain {
+            service_time: fixed(1.0),
+            concurrency: 1,
+            paces: sim_core::spec::Paces::default(),
+        },
         startup: StartupSpec {
             image: Bytes(0),
             container: fixed(0.0),
