@@ -6,7 +6,9 @@ use crate::world::{Flight, World, assert_close, fixed, secs};
 use contract::ProvisioningAnswer::{Failed, Found, NotFound, Provisioned};
 use contract::{Action, JobId, Micros, ProvisioningAnswer, ProvisioningClass, ProvisioningState};
 use sim_core::JobArrival;
-use sim_core::spec::{GangScheduling, JobClassSpec, KueueSpec, PodsReadySpec, ProvisioningSpec};
+use sim_core::spec::{
+    GangScheduling, JobClassSpec, KueueSpec, Paces, PodsReadySpec, ProvisioningSpec,
+};
 
 /// Two nodes of two GPUs, and a team with quota for one of its jobs at a time, whose queue checks for room.
 fn world(jobs: Vec<JobArrival>, answers: &[(u64, u32, ProvisioningAnswer)]) -> World {
@@ -21,6 +23,7 @@ fn world(jobs: Vec<JobArrival>, answers: &[(u64, u32, ProvisioningAnswer)]) -> W
     let class = JobClassSpec {
         name: "red".into(),
         startup: fixed(10),
+        paces: Paces::default(),
         checkpoint: None,
         queue: Some(0),
         reach: None,
