@@ -1,11 +1,13 @@
 //! Lists the built-in scenarios: every `.toml` file of `files/`, sorted by name.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("files");
+    // Asked for when it runs: the checkout may have moved since this was compiled.
+    let folder = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("files");
     println!("cargo::rerun-if-changed={}", folder.display());
     let entries = fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path()));
     let mut files: Vec<PathBuf> = entries.collect::<Result<_, _>>()?;
@@ -20,6 +22,10 @@ fn main() -> io::Result<()> {
         writeln!(list, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
     }
     list.push_str("];\n");
-    let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;
-    fs::write(Path::new(&out).join("builtin.rs"), list)
+    fs::write(PathBuf::from(variable("OUT_DIR")?).join("builtin.rs"), list)
+}
+
+/// What cargo says.
+fn variable(name: &str) -> io::Result<OsString> {
+    env::var_os(name).ok_or_else(|| io::Error::other(format!("cargo sets {name}")))
 }
